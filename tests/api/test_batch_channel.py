@@ -6,7 +6,8 @@ from jobs.live.channel import Message
 from jobs.store.database import Database
 from jobs.store.queries import read_batch, read_job
 from tests.api.batch_watching import ids_of
-from tests.worker.worker_fixtures import ask, fast_simulator, listening, open_worker, small_settings
+from tests.worker.ear import listening
+from tests.worker.worker_fixtures import ask, fast_simulator, open_worker, small_settings
 
 _LATER = {"queued": 0, "in_progress": 1, "completed": 2, "failed": 2, "cancelled": 2}
 

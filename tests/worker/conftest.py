@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from longhand.simulator import ServedSimulator
+from tests.worker.ear import Ear, listening
 from tests.worker.one_recording import JOB
-from tests.worker.worker_fixtures import Ear, fast_simulator, listening
+from tests.worker.worker_fixtures import fast_simulator
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from jobs.store.database import Database
 from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
 from tests.store.reserving import claim_now
+from tests.worker.ear import listening
 from tests.worker.worker_fixtures import (
     DELTAS,
     PATIENCE_SECONDS,
@@ -21,7 +22,6 @@ from tests.worker.worker_fixtures import (
     all_final,
     history,
     job_and_text,
-    listening,
     open_worker,
     small_settings,
     submit,

@@ -11,12 +11,12 @@ from jobs.model.status import JobStatus
 from jobs.store.database import Database, open_database, utc_now
 from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
+from tests.worker.ear import listening
 from tests.worker.worker_fixtures import (
     PATIENCE_SECONDS,
     WorkerParts,
     history,
     job_and_text,
-    listening,
     open_worker,
     small_settings,
     submit,

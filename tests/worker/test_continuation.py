@@ -17,14 +17,13 @@ from jobs.store.database import Database
 from jobs.tokens import Tokenizers
 from tests.store.reserving import claim_now
 from tests.upstream.scripted_upstream import DONE, FINISH, ROLE, Cut, Script, ScriptedUpstream, chunked, text
+from tests.worker.ear import Ear, listening
 from tests.worker.worker_fixtures import (
     MODEL,
-    Ear,
     WorkerParts,
     expire_lease,
     history,
     job_and_text,
-    listening,
     open_worker,
     small_settings,
     submit,

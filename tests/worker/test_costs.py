@@ -11,8 +11,9 @@ from jobs.store.database import Database
 from jobs.tokens import Tokenizers
 from longhand.simulator import ServedSimulator
 from tests.upstream.scripted_upstream import ScriptedUpstream
+from tests.worker.ear import listening
+from tests.worker.parts import WHOLE, part
 from tests.worker.test_lost import lose
-from tests.worker.test_parts import WHOLE, part
 from tests.worker.worker_fixtures import (
     MODEL,
     WAITS,
@@ -20,7 +21,6 @@ from tests.worker.worker_fixtures import (
     fast_simulator,
     history,
     job_and_text,
-    listening,
     open_worker,
     small_settings,
     submit,

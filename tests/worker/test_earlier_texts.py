@@ -16,13 +16,13 @@ from longhand.simulator import ServedSimulator
 from tests.store.reserving import claim_now
 from tests.store.store_fixtures import written
 from tests.text_so_far import read_text_so_far
+from tests.worker.ear import listening
 from tests.worker.worker_fixtures import (
     DELTAS,
     TEXT,
     WAITS,
     WorkerParts,
     job_and_text,
-    listening,
     open_worker,
     small_settings,
     submit,

@@ -15,6 +15,7 @@ from jobs.lifecycle.rescue import cancel_job
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database, open_database
 from longhand.simulator import ServedSimulator
+from tests.worker.ear import listening
 from tests.worker.worker_fixtures import (
     DELTAS,
     PATIENCE_SECONDS,
@@ -22,7 +23,6 @@ from tests.worker.worker_fixtures import (
     WorkerParts,
     history,
     job_and_text,
-    listening,
     open_worker,
     small_settings,
     submit,

@@ -18,6 +18,7 @@ from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
 from tests.store.reserving import claim_now
 from tests.text_so_far import read_text_so_far
+from tests.worker.ear import listening
 from tests.worker.worker_fixtures import (
     PATIENCE_SECONDS,
     TEXT,
@@ -26,7 +27,6 @@ from tests.worker.worker_fixtures import (
     expire_lease,
     history,
     job_and_text,
-    listening,
     open_worker,
     small_settings,
     submit,

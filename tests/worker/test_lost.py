@@ -15,6 +15,7 @@ from jobs.store.database import Database
 from jobs.tokens import Tokenizers
 from longhand.simulator import ServedSimulator
 from tests.store.reserving import claim_now
+from tests.worker.ear import listening
 from tests.worker.worker_fixtures import (
     DELTAS,
     MODEL,
@@ -23,7 +24,6 @@ from tests.worker.worker_fixtures import (
     expire_lease,
     history,
     job_and_text,
-    listening,
     open_worker,
     small_settings,
     submit,

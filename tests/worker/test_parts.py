@@ -1,7 +1,5 @@
 """A job with `on_length: continue`: at the token limit its rest is asked for, and the text goes on without a seam."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -18,52 +16,15 @@ from longhand.simulator import Pace, serve_in_thread
 from longhand.simulator.orders import messages_hash
 from longhand.simulator.prose import write_deltas
 from longhand.simulator.provider import Provider
-from tests.upstream.scripted_upstream import DONE, ROLE, Cut, ScriptedUpstream, chunk, chunked, event, head, text
+from tests.upstream.scripted_upstream import ROLE, Cut, ScriptedUpstream, chunked, text
+from tests.worker.ear import listening
+from tests.worker.parts import AT_LIMIT, NO_PREFIX, TOO_LONG, WHOLE, part, refused, worker_on
 from tests.worker.test_continuation import Watcher, run_twice
-from tests.worker.worker_fixtures import (
-    MODEL,
-    WorkerParts,
-    ask,
-    history,
-    job_and_text,
-    listening,
-    open_worker,
-    small_settings,
-    submit,
-    wait_until,
-)
+from tests.worker.worker_fixtures import MODEL, ask, history, job_and_text, submit, wait_until
 
-AT_LIMIT = chunk({}, "length")
-WHOLE = chunk({}, "stop")
 JSON_FORMAT = {"response_format": {"type": "json_object"}}
 
-
-def usage(prompt: int, completion: int) -> bytes:
-    """The chunk with the usage."""
-    counts = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-    return event({"id": "1", "object": "chat.completion.chunk", "choices": [], "usage": counts})
-
-
-def part(*pieces: str, end: bytes = AT_LIMIT, prompt: int = 10, completion: int = 5) -> list[bytes]:
-    return chunked(ROLE, *map(text, pieces), end, usage(prompt, completion), DONE)
-
-
-def refused(status: int, message: str, code: str = "") -> list[bytes]:
-    content = event({"error": {"message": message, "code": code}})[len(b"data: ") :].strip()
-    return [head(status, "application/json", content_length=str(len(content))) + content]
-
-
-TOO_LONG = refused(400, "too long", "context_length_exceeded")
-NO_PREFIX = refused(400, "the last message must be the user's")
 WITH_LIMIT: dict[str, Any] = {"max_continuations": 8, "fields": {"max_tokens": 10}}
-
-
-@contextmanager
-def worker_on(
-    database: Database, redis_url: str, url: str, form: str = "assistant", **changed: Any
-) -> Iterator[WorkerParts]:
-    with open_worker(database, small_settings(redis_url, url, upstream_prefix=form, **changed)) as worker:
-        yield worker
 
 
 @pytest.mark.parametrize("form", ["assistant", "none"])

@@ -15,8 +15,9 @@ from jobs.store.search import JobFilter, list_jobs
 from jobs.store.stored_texts import read_longest
 from jobs.tables import lanes
 from longhand.simulator import ServedSimulator
+from tests.worker.ear import listening
 from tests.worker.one_recording import JOB, recording_on
-from tests.worker.worker_fixtures import WorkerParts, job_and_text, listening, open_worker, small_settings, submit
+from tests.worker.worker_fixtures import WorkerParts, job_and_text, open_worker, small_settings, submit
 from worker.recording import Recording
 
 THOUGHTS = "".join(f"Thought {number} – so far, so good. " for number in range(30))

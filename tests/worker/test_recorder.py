@@ -8,8 +8,9 @@ import redis as redis_py
 
 from jobs.live.channel import encode_done, tail_key
 from tests.conftest import free_port
+from tests.worker.ear import Ear, listening
 from tests.worker.one_recording import JOB, PIECES, OneRecording, counting_warnings, recording_on, tail_of
-from tests.worker.worker_fixtures import PATIENCE_SECONDS, Ear, listening
+from tests.worker.worker_fixtures import PATIENCE_SECONDS
 from worker import recorder as recorder_module
 
 

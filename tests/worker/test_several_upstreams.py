@@ -6,7 +6,8 @@ from jobs.model.status import JobStatus
 from jobs.store.database import Database
 from tests.store.reserving import reserve
 from tests.upstream.scripted_upstream import DONE, FINISH, ROLE, Script, ScriptedUpstream, chunked, text
-from tests.worker.worker_fixtures import history, job_and_text, listening, open_worker, small_settings, submit
+from tests.worker.ear import listening
+from tests.worker.worker_fixtures import history, job_and_text, open_worker, small_settings, submit
 
 ANSWER: Script = chunked(ROLE, text("Good."), FINISH, DONE)
 KEY = "sk-canary-4711"

@@ -9,15 +9,8 @@ from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from jobs.store.queries import read_job
 from longhand.simulator import ServedSimulator
-from tests.worker.test_attempt import run_to_the_end
-from tests.worker.worker_fixtures import (
-    WorkerParts,
-    history,
-    job_and_text,
-    open_worker,
-    small_settings,
-    submit,
-)
+from tests.worker.ear import run_to_the_end
+from tests.worker.worker_fixtures import WorkerParts, history, job_and_text, open_worker, small_settings, submit
 
 OSLO = {"name": "get_weather", "arguments": '{"city":"Ōslo 🙂 \\u0000 \u2028 {","days": [1,{"n":null}] }'}
 CALLS: list[dict[str, Any]] = [OSLO, {"name": "get_time", "arguments": "", "id": "call_time"}]

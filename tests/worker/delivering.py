@@ -1,0 +1,45 @@
+"""Endpoints and events of webhooks, and what of them is due."""
+
+from typing import Any
+
+import pytest
+
+from jobs.webhooks.deliveries import Attempted, Delivery, find_due, take
+from jobs.webhooks.endpoints import create_endpoint
+from jobs.webhooks.past import send_test
+from tests.store.store_fixtures import Store
+
+FAILED = Attempted(status=500)
+TAKEN = Attempted(status=204)
+
+
+@pytest.fixture(autouse=True)
+def without_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.webhooks.deliveries.random.uniform", lambda least, _most: least)
+
+
+def make(store: Store, **more: Any) -> str:
+    """An endpoint."""
+    wanted = {"project": "default", "url": "https://app.example/", "events": ["batch.completed"], **more}
+    webhook_id = create_endpoint(store.database, **wanted).id
+    store.clock.advance(0.001)
+    return webhook_id
+
+
+def event_for(store: Store, webhook_id: str) -> str:
+    """An event for it."""
+    event_id = send_test(store.database, webhook_id)
+    store.clock.advance(0.001)
+    return event_id
+
+
+def due(store: Store, per_endpoint: int = 4, full: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+    """What is due."""
+    found = find_due(store.database, per_endpoint=per_endpoint, full_endpoints=full, full_projects=())
+    return [(webhook_id, event_id) for webhook_id, event_id, _, _ in found]
+
+
+def take_one(store: Store) -> Delivery:
+    """Take the only one that is due."""
+    [taken] = take(store.database, due(store))
+    return taken
