@@ -1,52 +1,14 @@
 """Kind Q: tool calls. However they come, they are put together as the upstream would have returned them unstreamed."""
 
-from tests.providers.case import Case, Fails, Whole, answer, case, cut_stream, stream
-from tests.upstream.scripted_upstream import DONE, FINISH, ROLE, chunk, event, text
-
-CALLED = chunk({}, "tool_calls")
-PARIS = '{"city": "Paris, {the} \\"old\\" town"}'
-OSLO = '{"city":"Oslo","days":[1,{"n":2}]}'
-
-
-def call(call_id: str, arguments: str, name: str = "get_weather") -> dict[str, object]:
-    """A call as OpenAI returns it unstreamed."""
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def whole(*calls: dict[str, object], text: str = "", finish_reason: str | None = "tool_calls") -> Whole:
-    return Whole(text, finish_reason, message={"tool_calls": list(calls)})
-
-
-ONE, BOTH = whole(call("call_1", PARIS)), whole(call("call_1", PARIS), call("call_2", OSLO))
-
-
-def piece(index: int | str | None = None, call_id: str | None = None, **function: object) -> dict[str, object]:
-    """A piece of a call, with only what it says."""
-    made: dict[str, object] = {} if index is None else {"index": index}
-    made |= {} if call_id is None else {"id": call_id, "type": "function"}
-    return made | {"function": function}
-
-
-def called(*pieces: dict[str, object], **more: object) -> bytes:
-    return chunk({"tool_calls": list(pieces), **more})
-
-
-def pieces(index: int, call_id: str, arguments: str, size: int = 5) -> list[bytes]:
-    """A call as OpenAI streams it: id and name first, then the arguments in pieces."""
-    parts = [arguments[start : start + size] for start in range(0, len(arguments), size)]
-    first = called(piece(index, call_id, name="get_weather", arguments=""))
-    return [first, *(called(piece(index, arguments=part)) for part in parts)]
-
+from tests.providers.case import Case, Whole, answer, case, stream
+from tests.providers.tool_calls import BOTH, CALLED, OSLO, PARIS, call, called, piece, pieces, tools, whole
+from tests.upstream.scripted_upstream import DONE, FINISH, chunk, event, text
 
 TEA = ("Hello", " tea.")
 
 
 def logprobs(*tokens: str) -> dict[str, object]:
     return {"content": [{"token": token, "logprob": -1, "top_logprobs": []} for token in tokens]}
-
-
-def tools(name: str, source: str, *events: bytes, right: Whole | Fails = ONE) -> Case:
-    return case("Q", name, source, stream(ROLE, *events), right)
 
 
 CASES: list[Case] = [
@@ -194,26 +156,6 @@ CASES: list[Case] = [
         right=whole(call("call_1", "")),
     ),
     tools(
-        "a call whose finish_reason stands beside it",
-        "ai.google.dev: OpenAI compatibility",
-        chunk({"tool_calls": [piece(0, "call_1", name="get_weather", arguments=PARIS)]}, "tool_calls"),
-        DONE,
-    ),
-    tools(
-        "a call that ends with stop",
-        "ollama/ollama#7881",
-        *pieces(0, "call_1", PARIS),
-        FINISH,
-        DONE,
-        right=whole(call("call_1", PARIS), finish_reason="stop"),
-    ),
-    tools(
-        "a call without [DONE]",
-        "transformers serve",
-        *pieces(0, "call_1", PARIS),
-        CALLED,
-    ),
-    tools(
         "a text and a call",
         "platform.openai.com: chat streaming",
         text("Let me look."),
@@ -248,14 +190,6 @@ CASES: list[Case] = [
         right=whole(call("call_1", "{'city': 'Paris'}")),
     ),
     tools(
-        "a call that the token limit cut",
-        "platform.openai.com: finish_reason length",
-        *pieces(0, "call_1", PARIS[:20]),
-        chunk({}, "length"),
-        DONE,
-        right=whole(call("call_1", PARIS[:20]), finish_reason="length"),
-    ),
-    tools(
         "the older function_call",
         "platform.openai.com: function_call, deprecated",
         chunk({"function_call": {"name": "get_weather", "arguments": ""}}),
@@ -285,35 +219,6 @@ CASES: list[Case] = [
             },
         ),
         BOTH,
-    ),
-    tools(
-        "arguments that end in the middle, and a finish_reason",
-        "answers.md, kind A, in a call",
-        *pieces(0, "call_1", PARIS[:20]),
-        CALLED,
-        DONE,
-        right=Fails("upstream_ended_without_end", says=("get_weather",)),
-    ),
-    tools(
-        "a finish_reason and no call",
-        "lm-sys/FastChat: tool_calls without calls",
-        CALLED,
-        DONE,
-        right=Fails("upstream_empty_completion", says=("tool_calls",)),
-    ),
-    case(
-        "Q",
-        "a connection that breaks inside a call",
-        "answers.md, kind A, in a call",
-        cut_stream(ROLE, *pieces(0, "call_1", PARIS)[:4]),
-        Fails("upstream_cut"),
-    ),
-    case(
-        "Q",
-        "a connection that breaks between two calls",
-        "answers.md, kind A, in a call",
-        cut_stream(ROLE, *pieces(0, "call_1", PARIS)),
-        Fails("upstream_cut"),
     ),
     case(
         "Q",
