@@ -1,54 +1,14 @@
 """A simulated provider's limits, credit and keys: what is refused, in which words, and what the stats say of it."""
 
 import json
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from longhand.simulator import Pace, Provider, ServedSimulator, serve_in_thread
 from longhand.simulator.gate import write_duration
-from longhand.simulator.provider import ProviderError, make, read_upstreams
-from tests.simulator.wire import ABC, UNPACED, address, asking, ordering, post, receive_until
-
-SLOW = Pace(deltas_per_second=1, first_delta_seconds=3600)
-
-
-@contextmanager
-def provider(pace: Pace = UNPACED, **fields: Any) -> Iterator[ServedSimulator]:
-    with serve_in_thread(pace, make(Provider, fields)) as served:
-        yield served
-
-
-def ask(simulator: ServedSimulator, *, key: str = "k", **fields: Any) -> httpx.Response:
-    request = {**ordering(), **fields}
-    return httpx.post(
-        f"{simulator.url}/chat/completions", json=request, headers={"authorization": f"Bearer {key}"}, timeout=60
-    )
-
-
-def statuses(simulator: ServedSimulator, count: int, **fields: Any) -> list[int]:
-    return [ask(simulator, **fields).status_code for _ in range(count)]
-
-
-@contextmanager
-def running(simulator: ServedSimulator, count: int = 1) -> Iterator[list[socket.socket]]:
-    """So many requests that the provider has accepted and that do not end."""
-    before = simulator.stats()["accepted"]
-    connections = [socket.create_connection(address(simulator.url)) for _ in range(count)]
-    try:
-        for connection in connections:
-            connection.sendall(post(asking()))
-        simulator.wait_until(lambda stats: stats["accepted"] == before + count)
-        yield connections
-    finally:
-        for connection in connections:
-            connection.close()
+from tests.simulator.provided import SLOW, ask, provider, running, statuses
+from tests.simulator.wire import ABC, asking, ordering
 
 
 @pytest.mark.parametrize("window", ["sliding", "bucket"])
@@ -185,41 +145,6 @@ def test_only_the_right_key_is_accepted_and_none_once_it_is_refused() -> None:
         assert simulator.stats()["refused"] == {"key": 3}
 
 
-def test_a_queueing_server_refuses_nothing_and_writes_one_text_after_another() -> None:
-    with provider(Pace(deltas_per_second=100, first_delta_seconds=0.05), slots=1) as simulator:
-        answers: list[int] = []
-        threads = [threading.Thread(target=lambda: answers.append(ask(simulator).status_code)) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        stats = simulator.stats()
-    assert answers == [200] * 4
-    assert (stats["peak_running"], stats["completed"], stats["refused"]) == (1, 4, {})
-    assert stats["peak_waiting"] >= 1
-
-
-def test_a_waiting_request_whose_client_left_is_never_written() -> None:
-    with provider(SLOW, slots=1) as simulator:
-        with running(simulator, 1):
-            with running(simulator, 2) as left:
-                assert simulator.stats()["waiting"] == 2
-                left[0].close()
-                simulator.wait_until(lambda stats: stats["waiting"] == 1 and stats["clients_gone"] == 1)
-            simulator.wait_until(lambda stats: stats["waiting"] == 0 and stats["running"] == 1)
-        stats = simulator.wait_until(lambda stats: stats["running"] == 0)
-    assert stats["clients_gone"] == 3
-
-
-def test_what_waits_begins_when_slots_are_added() -> None:
-    with provider(SLOW, slots=1) as simulator, running(simulator, 3) as connections:
-        assert simulator.stats()["running"] == 1
-        simulator.change_limits(slots=3)
-        assert simulator.stats()["running"] == 3
-        for connection in connections:
-            receive_until(connection, b"200 OK")
-
-
 def test_every_text_can_have_one_length() -> None:
     with provider(deltas=1000) as simulator:
         request = asking("Write 5 words", stream=False)
@@ -245,33 +170,3 @@ def written(url: str, request: Any) -> list[str]:
     lines = httpx.post(f"{url}/chat/completions", json=request).text.splitlines()
     chunks = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
     return [text for chunk in chunks for choice in chunk["choices"] if (text := choice["delta"].get("content"))]
-
-
-def test_a_file_names_several_providers(tmp_path: Path) -> None:
-    path = tmp_path / "providers.toml"
-    path.write_text(
-        "[[upstream]]\nport = 9001\nrequests_per_minute = 60\nretry_after = true\n"
-        "[[upstream]]\ncredit = 3\ndeltas_per_second = 100\n"
-    )
-    limited, poor = read_upstreams(path)
-    assert (limited.port, limited.requests_per_minute, limited.retry_after) == (9001, 60, True)
-    assert (poor.credit, poor.deltas_per_second) == (3, 100)
-
-
-@pytest.mark.parametrize(
-    ("content", "named"),
-    [
-        ("[[upstream]]\nrpm = 3", "rpm"),
-        ("[[upstream]]\nport = 1\n[[upstream]]\nport = 1", "port 1"),
-        ("upstream = []", "upstream"),
-        ("[[upstream", "TOML"),
-        (None, "No such file"),
-    ],
-)
-def test_a_file_that_is_wrong_is_refused_by_name(tmp_path: Path, content: str | None, named: str) -> None:
-    path = tmp_path / "providers.toml"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(ProviderError, match=named) as refused:
-        read_upstreams(path)
-    assert str(path) in str(refused.value)
