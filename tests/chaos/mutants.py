@@ -1,8 +1,8 @@
 """The mutation check: takes out what the product stands on, one thing at a time, and sees the tests go red.
 
 `python -m tests.chaos.mutants [name...]` copies the tree for each to a temporary folder and changes it there, as
-`taken_out.py` says. It ends with status 1 if a mutant survives, if a change does not apply, or if a test is red without
-any.
+`taken_out.py` and `taken_out_of_dispatch.py` say. It ends with status 1 if a mutant survives, if a change does not
+apply, or if a test is red without any.
 """
 
 import argparse
@@ -17,7 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.chaos.taken_out import MUTANTS, Mutant
+from tests.chaos import taken_out, taken_out_of_dispatch
+from tests.chaos.mutant import Mutant
+
+MUTANTS = (*taken_out.MUTANTS, *taken_out_of_dispatch.MUTANTS)
 
 ROOT = Path(__file__).parent.parent.parent
 _COPIED = ("api", "jobs", "longhand", "migrations", "tests", "worker")
