@@ -6,7 +6,8 @@ from typing import Any
 from jobs.intake.submission import NewJob, submit_batch
 from jobs.store.database import Database
 from jobs.store.search import JobFilter, list_jobs
-from tests.api.watching import REQUEST, WatcherThread, assert_reasoning_is
+from tests.api.watchers import WatcherThread, assert_reasoning_is
+from tests.api.watching import REQUEST
 
 FINAL = ("completed", "failed", "cancelled", "expired")
 

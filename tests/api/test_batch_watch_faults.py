@@ -21,8 +21,9 @@ from jobs.live.channel import tail_key
 from jobs.model.status import JobStatus
 from jobs.store.database import Database
 from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
-from tests.api.test_watch_faults import unchunked
-from tests.api.watching import PATIENCE_SECONDS, Writer, events_of, pieces, wait_until
+from tests.api.slow_reading import unchunked
+from tests.api.watchers import events_of
+from tests.api.watching import PATIENCE_SECONDS, Writer, pieces, wait_until
 from tests.conftest import serve_api
 
 pytestmark = pytest.mark.usefixtures("either_text")

@@ -15,7 +15,8 @@ from jobs.model.records import Job
 from jobs.store.database import Database
 from jobs.store.queries import read_jobs, read_result
 from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
-from tests.api.watching import Writer, events_of, pieces, wait_until
+from tests.api.watchers import events_of
+from tests.api.watching import Writer, pieces, wait_until
 from tests.conftest import serve_api
 
 pytestmark = pytest.mark.usefixtures("either_text")

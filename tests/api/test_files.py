@@ -1,9 +1,7 @@
-"""Files over HTTP: what is taken, streamed and given back, what is refused, and what nobody finds afterwards."""
+"""Files over HTTP: what is given back and listed, what nobody finds afterwards, and what is swept."""
 
 import os
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,36 +10,14 @@ import pytest
 from sqlalchemy import select, update
 
 from api.openai.schemas import FileList, FileObject
-from api.server import ApiServer
 from api.submitting import uploads
 from jobs.store.database import Database
 from jobs.store.keys import create_key
 from jobs.tables import files
+from tests.api.file_serving import files_client, folder, served, upload
 from tests.conftest import serve_api
 
-CONTENT = b'{"custom_id": "a"}\n'
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "files"
-
-
-@pytest.fixture
-def served(sqlite_url: str, redis_url: str, folder: Path) -> Any:
-    with serve_api(sqlite_url, redis_url, files=folder, max_file_bytes=3_000_000) as server:
-        yield server
-
-
-@pytest.fixture
-def files_client(served: ApiServer) -> Any:
-    with httpx.Client(base_url=f"http://127.0.0.1:{served.port}", timeout=30) as opened:
-        yield opened
-
-
-def upload(client: httpx.Client, content: bytes = CONTENT, name: str = "in.jsonl", **fields: Any) -> httpx.Response:
-    given = {"purpose": "batch", **fields}
-    return client.post("/v1/files", data=given, files={"file": (name, content)})
+__all__ = ["files_client", "folder", "served"]  # fixtures
 
 
 def test_a_file_comes_back_as_it_was_sent(files_client: httpx.Client, folder: Path) -> None:
@@ -74,15 +50,6 @@ def test_files_are_listed_in_pages_by_purpose_and_in_both_orders(files_client: h
     assert files_client.get("/v1/files", params={"purpose": "batch_output"}).json()["data"] == []
 
 
-def test_an_upload_with_a_key_is_refused_because_it_would_be_made_twice(
-    files_client: httpx.Client, folder: Path
-) -> None:
-    files_client.headers["Idempotency-Key"] = "k"
-    answer = upload(files_client)
-    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "Idempotency-Key")
-    assert not folder.exists() or list(folder.iterdir()) == []
-
-
 def test_a_deleted_file_is_gone_with_its_bytes(files_client: httpx.Client, folder: Path) -> None:
     file_id = upload(files_client).json()["id"]
     assert files_client.delete(f"/v1/files/{file_id}").json() == {"id": file_id, "object": "file", "deleted": True}
@@ -106,133 +73,6 @@ def test_an_expired_file_is_gone_and_the_next_upload_sweeps_its_bytes(
     assert (folder / sent["id"]).exists()
     other = upload(files_client).json()
     assert [path.name for path in folder.iterdir()] == [other["id"]]
-
-
-@pytest.mark.parametrize(
-    ("fields", "param"),
-    [
-        ({"purpose": "fine-tune"}, "purpose"),
-        ({"purpose": "batch_output"}, "purpose"),
-        ({"metadata": "x"}, "metadata"),
-        ({"expires_after[anchor]": "created_at"}, "expires_after[seconds]"),
-        ({"expires_after[seconds]": "3600"}, "expires_after[anchor]"),
-        ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "3599"}, "expires_after[seconds]"),
-        ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "9" * 5000}, "expires_after[seconds]"),
-        ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "000003600000"}, "expires_after[seconds]"),
-        (
-            {"expires_after[anchor]": "created_at", "expires_after[seconds]": "00003600" + "9" * 12},
-            "expires_after[seconds]",
-        ),
-    ],
-)
-def test_a_wrong_field_is_refused_by_name(
-    files_client: httpx.Client, folder: Path, fields: dict[str, Any], param: str
-) -> None:
-    answer = upload(files_client, **fields)
-    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
-    assert list(folder.iterdir()) == []
-
-
-def form(*parts: bytes, end: bytes = b"--x--\r\n") -> bytes:
-    return b"".join(b"--x\r\n" + part + b"\r\n" for part in parts) + end
-
-
-PURPOSE = b'Content-Disposition: form-data; name="purpose"\r\n\r\nbatch'
-FILE = b'Content-Disposition: form-data; name="file"; filename="a"\r\n\r\nline'
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [
-        (form(PURPOSE), 400, "missing_required_parameter"),
-        (form(FILE), 400, "missing_required_parameter"),
-        (form(PURPOSE, FILE, FILE), 400, "invalid_value"),
-        (form(PURPOSE, PURPOSE, FILE), 400, "invalid_value"),
-        (form(PURPOSE, FILE.replace(b'"file"', b'"other"')), 400, "unknown_parameter"),
-        (form(PURPOSE, FILE.replace(b'"a"', b'""')), 400, "invalid_value"),
-        (form(PURPOSE, FILE, end=b""), 400, "invalid_multipart"),
-        (form(*[PURPOSE.replace(b"purpose", b"p%d" % n) for n in range(50)]), 400, "invalid_multipart"),
-        (form(b"X: " + b"x" * 100_000 + b"\r\n\r\nbatch"), 400, "invalid_multipart"),
-        (form(PURPOSE + b"x" * 100_000, FILE), 413, "field_too_large"),
-        (b"nothing of the kind", 400, "invalid_multipart"),
-        (b"", 400, "invalid_multipart"),
-    ],
-)
-def test_a_broken_form_is_refused_and_leaves_nothing(
-    files_client: httpx.Client, folder: Path, body: bytes, status: int, code: str
-) -> None:
-    headers = {"content-type": "multipart/form-data; boundary=x"}
-    answer = files_client.post("/v1/files", content=body, headers=headers)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
-    assert list(folder.iterdir()) == []
-
-
-def test_a_body_that_is_no_form_is_refused(files_client: httpx.Client) -> None:
-    assert files_client.post("/v1/files", json={}).status_code == 415
-    assert (
-        files_client.post("/v1/files", content=b"", headers={"content-type": "multipart/form-data"}).status_code == 415
-    )
-
-
-def test_a_file_that_is_too_large_is_refused_while_it_comes(files_client: httpx.Client, folder: Path) -> None:
-    sent: list[int] = []
-
-    def pieces() -> Any:
-        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"x" * 1_000_000
-        while not list(folder.glob("*")):
-            time.sleep(0.01)
-        for number in range(200):
-            sent.append(number)
-            yield b"x" * 1_000_000
-
-    headers = {"content-type": "multipart/form-data; boundary=x"}
-    answer = files_client.post("/v1/files", content=pieces(), headers=headers)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "file_too_large")
-    assert len(sent) < 200  # the connection was closed long before the end
-    assert list(folder.iterdir()) == []
-
-
-def test_a_form_that_goes_on_for_ever_after_its_end_is_refused(files_client: httpx.Client, folder: Path) -> None:
-    sent: list[int] = []
-
-    def pieces() -> Iterator[bytes]:
-        yield form(PURPOSE, FILE)
-        for number in range(200):
-            sent.append(number)
-            yield b"\r\n" * 50_000
-
-    headers = {"content-type": "multipart/form-data; boundary=x"}
-    answer = files_client.post("/v1/files", content=pieces(), headers=headers)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "file_too_large")
-    assert len(sent) < 200
-    assert list(folder.iterdir()) == []
-
-
-def test_a_file_that_says_it_is_too_large_is_refused_before_it_comes(files_client: httpx.Client, folder: Path) -> None:
-    answer = upload(files_client, b"x" * 4_000_000)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "file_too_large")
-    assert list(folder.iterdir()) == []
-
-
-def test_a_client_that_goes_away_leaves_nothing(files_client: httpx.Client, folder: Path) -> None:
-    seen = threading.Event()
-
-    def pieces() -> Any:
-        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"x" * 2_000_000
-        while not list(folder.glob("*")):
-            time.sleep(0.01)
-        seen.set()
-        raise ConnectionResetError
-
-    with pytest.raises(ConnectionResetError):
-        files_client.post("/v1/files", content=pieces(), headers={"content-type": "multipart/form-data; boundary=x"})
-    assert seen.is_set()
-    files_client.close()
-    for _ in range(1000):
-        if not list(folder.iterdir()):
-            break
-        time.sleep(0.01)
-    assert list(folder.iterdir()) == []
 
 
 def test_what_has_no_row_is_swept_at_start_once_it_is_a_day_old(sqlite_url: str, redis_url: str, folder: Path) -> None:

@@ -14,7 +14,8 @@ from api.watching.job_rows import JobRows
 from jobs.model.records import Job
 from jobs.store.database import Database
 from jobs.store.queries import read_jobs
-from tests.api.watching import PATIENCE_SECONDS, WatcherThread, submit
+from tests.api.watchers import WatcherThread
+from tests.api.watching import PATIENCE_SECONDS, submit
 
 
 def test_watches_that_come_at_once_all_open_and_end(

@@ -9,9 +9,9 @@ import redis
 
 from api.server import ApiServer
 from jobs.store.database import Database
-from tests.api.test_completions import only_job
+from tests.api.completing import only_job
+from tests.api.responding import create, follow, job_of
 from tests.api.test_response_clients import request_of
-from tests.api.test_responses import create, follow, job_of
 from tests.api.watching import Writer
 
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}

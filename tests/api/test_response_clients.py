@@ -10,8 +10,8 @@ from api.server import ApiServer
 from jobs.lifecycle import responses as stored_responses
 from jobs.lifecycle.responses import erase_deleted
 from jobs.store.database import Database
-from tests.api.test_completions import Asking, only_job
-from tests.api.test_responses import create, events_of, job_of, rows_of
+from tests.api.completing import Asking, only_job
+from tests.api.responding import create, events_of, job_of, rows_of
 from tests.api.watching import Writer, wait_until
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="

@@ -6,7 +6,7 @@ import httpx
 import redis
 
 from jobs.store.database import Database
-from tests.api.test_responses import Reader, create, follow, job_of, told
+from tests.api.responding import Reader, create, follow, job_of, told
 from tests.api.watching import Writer
 
 

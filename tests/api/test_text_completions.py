@@ -10,7 +10,7 @@ import redis
 from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.queries import read_job
-from tests.api.test_completions import Asking, only_job
+from tests.api.completing import Asking, only_job
 from tests.api.watching import Writer
 
 PATH = "/v1/completions"

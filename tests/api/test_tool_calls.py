@@ -9,7 +9,7 @@ import redis
 
 from api.server import ApiServer
 from jobs.store.database import Database
-from tests.api.test_completions import ASK, PATH, Asking, contents, newest, only_job
+from tests.api.completing import ASK, PATH, Asking, contents, newest, only_job
 from tests.api.watching import Writer, wait_until
 
 CALLS: list[dict[str, Any]] = [

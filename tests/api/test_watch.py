@@ -12,7 +12,8 @@ from api.server import ApiServer
 from api.watching.frames import split_text
 from jobs.lifecycle.rescue import cancel_job
 from jobs.store.database import Database
-from tests.api.watching import Shown, WatcherThread, Writer, pieces, submit, wait_until
+from tests.api.watchers import Shown, WatcherThread
+from tests.api.watching import Writer, pieces, submit, wait_until
 
 
 def test_a_watcher_sees_the_statuses_the_text_and_the_end(

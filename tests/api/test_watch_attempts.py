@@ -9,7 +9,8 @@ from api.server import ApiServer
 from jobs.lifecycle.rescue import rescue_lost
 from jobs.lifecycle.transitions import finish
 from jobs.store.database import Database, utc_now
-from tests.api.watching import Shown, WatcherThread, Writer, pieces, submit
+from tests.api.watchers import Shown, WatcherThread
+from tests.api.watching import Writer, pieces, submit
 
 pytestmark = pytest.mark.usefixtures("either_text")
 

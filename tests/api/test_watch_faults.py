@@ -1,13 +1,8 @@
 """Faults while jobs are watched. Each test asserts that its fault has happened."""
 
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -19,8 +14,10 @@ from api.server import ApiServer
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.live.channel import tail_key
 from jobs.store.database import Database
-from tests.api.watching import PATIENCE_SECONDS, Shown, WatcherThread, Writer, events_of, pieces, submit, wait_until
-from tests.conftest import free_port, serve_api
+from tests.api.slow_reading import slow_client, unchunked
+from tests.api.watchers import Shown, WatcherThread, events_of
+from tests.api.watching import Writer, pieces, submit, wait_until
+from tests.conftest import serve_api
 
 pytestmark = pytest.mark.usefixtures("either_text")
 
@@ -202,82 +199,3 @@ def test_a_database_that_is_away_stops_no_text_and_the_end_comes_when_it_is_back
         wait_until(lambda: "does not answer: canary" in caplog.text)
         assert watcher.shown.done is None
     assert watcher.join().text == text
-
-
-@contextmanager
-def api_process(database_url: str, redis_url: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    port = free_port()
-    environ = {**os.environ, "LONGHAND_DATABASE_URL": database_url, "LONGHAND_REDIS_URL": redis_url}
-    process = subprocess.Popen([sys.executable, "-m", "api", "--port", str(port)], env=environ)
-    try:
-        wait_until(lambda: answers(port))
-        yield process, port
-    finally:
-        process.kill()
-        process.wait()
-
-
-def answers(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def seconds_to_end(process: subprocess.Popen[bytes], stop: signal.Signals) -> float:
-    began = time.monotonic()
-    process.send_signal(stop)
-    assert process.wait(PATIENCE_SECONDS) == 0
-    return time.monotonic() - began
-
-
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_the_server_ends_within_five_seconds_and_its_watchers_resume_elsewhere(
-    sqlite_api: ApiServer, sqlite_url: str, redis_url: str, sqlite_database: Database, stop: signal.Signals
-) -> None:
-    with api_process(sqlite_url, redis_url) as (idle, _):
-        idle_seconds = seconds_to_end(idle, stop)
-    with redis.Redis.from_url(redis_url) as client, api_process(sqlite_url, redis_url) as (process, port):
-        job_id = submit(sqlite_database)
-        writer = Writer(sqlite_database, client, job_id)
-        writer.write("here, ")
-        watchers = [WatcherThread(port, job_id) for _ in range(20)]
-        for watcher in watchers:
-            watcher.wait_for(lambda shown: shown.text == "here, ")
-        with slow_client(port, job_id):  # one that does not even read
-            for _ in range(100):
-                writer.write("0123456789abcdef" * 1024)
-            # 5 s, and what this machine takes to end one that has nothing to do.
-            assert seconds_to_end(process, stop) < 5 + idle_seconds
-        for watcher in watchers:
-            shown = watcher.join()
-            assert watcher.ended_whole  # chunked encoding was ended: not an error for the client
-            assert shown.done is None
-        writer.write("and elsewhere")
-        text = writer.finish()
-        for watcher in watchers:
-            cursor = watcher.shown.cursor
-            assert WatcherThread(sqlite_api.port, job_id, cursor=cursor, shown=watcher.shown).join().text == text
-
-
-@contextmanager
-def slow_client(port: int, job_id: str) -> Iterator[socket.socket]:
-    """A client with a small window that asks for the events and does not read them."""
-    with socket.socket() as slow:
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        slow.settimeout(PATIENCE_SECONDS)
-        slow.connect(("127.0.0.1", port))
-        slow.sendall(f"GET /v1/jobs/{job_id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        yield slow
-
-
-def unchunked(connection: socket.socket) -> Iterator[bytes]:
-    """The lines of a chunked response."""
-    with connection.makefile("rb") as answer:
-        while answer.readline() != b"\r\n":
-            pass
-        rest = b""
-        while size := int(answer.readline(), 16):
-            *lines, rest = (rest + answer.read(size)).split(b"\n")
-            answer.readline()
-            yield from lines

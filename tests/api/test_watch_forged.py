@@ -13,7 +13,8 @@ from api.watching.inbox import Inbox, ReceivedMessage
 from api.watching.job_watch import Watch
 from jobs.store.database import Database
 from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
-from tests.api.watching import Shown, WatcherThread, Writer, submit, wait_until
+from tests.api.watchers import Shown, WatcherThread
+from tests.api.watching import Writer, submit, wait_until
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from api.main import open_api
 from jobs.settings import Settings
 from jobs.store.database import Database
 from jobs.store.keys import create_key
-from tests.api.watching import PATIENCE_SECONDS, WatcherThread, Writer, submit, wait_until
+from tests.api.watchers import WatcherThread
+from tests.api.watching import PATIENCE_SECONDS, Writer, submit, wait_until
 
 # Of this process: a run that was killed leaves its cable behind, and two with one address carry nothing.
 _NET = f"10.213.{os.getpid() % 256}"

@@ -11,7 +11,8 @@ from jobs.store.database import Database
 from longhand.client.client import Client
 from longhand.client.events import Delta, Done, Reset
 from tests.api.batch_watching import BatchWatcher, submit_jobs
-from tests.api.watching import Shown, WatcherThread, Writer, pieces, submit
+from tests.api.watchers import Shown, WatcherThread
+from tests.api.watching import Writer, pieces, submit
 
 
 def texts(seed: int) -> tuple[str, str]:

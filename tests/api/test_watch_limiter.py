@@ -16,7 +16,7 @@ from jobs.lifecycle.rescue import cancel_job
 from jobs.store.database import Database
 from jobs.store.keys import list_keys, revoke_key
 from tests.api.callers import blue, calling, closed_api, code_of, red, secrets
-from tests.api.test_completions import Asking, newest, only_job, streaming
+from tests.api.completing import Asking, newest, only_job, streaming
 from tests.api.watching import REQUEST, submit, wait_until
 from tests.conftest import serve_api
 

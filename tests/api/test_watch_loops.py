@@ -17,7 +17,8 @@ from longhand.client.events import Delta, Done, Reset
 from longhand.simulator import ServedSimulator
 from longhand.simulator.prose import split, write
 from tests.api.batch_watching import BatchWatcher, ids_of, submit_jobs
-from tests.api.watching import WatcherThread, Writer
+from tests.api.watchers import WatcherThread
+from tests.api.watching import Writer
 from tests.worker.worker_fixtures import (
     WorkerParts,
     all_final,

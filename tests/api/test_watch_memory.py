@@ -18,9 +18,10 @@ from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.text_parts import TextPart, read_text_part
 from tests.api.batch_watching import BatchShown, submit_jobs
+from tests.api.slow_reading import unchunked
 from tests.api.test_batch_watch_faults import end_all
-from tests.api.test_watch_faults import unchunked
-from tests.api.watching import PATIENCE_SECONDS, Shown, Writer, events_of
+from tests.api.watchers import Shown, events_of
+from tests.api.watching import PATIENCE_SECONDS, Writer
 
 LONG = "0123456789 äöü—👩‍👩‍👧" * 300_000
 

@@ -19,7 +19,8 @@ from api.watching.batch_cursor import BatchCursor
 from jobs.store.database import Database
 from jobs.store.keys import create_key
 from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
-from tests.api.watching import Shown, WatcherThread, Writer, wait_until
+from tests.api.watchers import Shown, WatcherThread
+from tests.api.watching import Writer, wait_until
 from tests.conftest import free_port
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")

@@ -8,7 +8,8 @@ import redis
 
 from api.server import ApiServer
 from jobs.store.database import Database
-from tests.api.watching import Shown, WatcherThread, Writer, events_of, pieces, submit
+from tests.api.watchers import Shown, WatcherThread, events_of
+from tests.api.watching import Writer, pieces, submit
 
 either_text = pytest.mark.usefixtures("either_text")
 

@@ -12,7 +12,8 @@ from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key, list_keys, revoke_key
 from tests.api.callers import blue, calling, closed_api, code_of, red, secrets
-from tests.api.watching import REQUEST, WatcherThread, Writer, submit, wait_until
+from tests.api.watchers import WatcherThread
+from tests.api.watching import REQUEST, Writer, submit, wait_until
 from tests.conftest import serve_api
 
 __all__ = ["blue", "closed_api", "red", "secrets"]  # fixtures

@@ -10,7 +10,8 @@ from api.http.connections import Connections
 from api.http.errors import ApiError
 from jobs.store.database import Database
 from jobs.store.keys import create_key
-from tests.api.watching import WatcherThread, submit, wait_until
+from tests.api.watchers import WatcherThread
+from tests.api.watching import submit, wait_until
 from tests.conftest import serve_api
 
 
