@@ -19,7 +19,7 @@ MUTANTS = (
         [("jobs/dispatch/upstream_holds.py", "and_(holds.c.cut_bytes.is_(None), holds.c.since <= accepted_at)",
           "holds.c.since <= accepted_at")],
         [(
-            "store/test_holds.py"
+            "store/test_judgements.py"
             "::test_a_hold_that_cut_streams_began_is_lifted_by_a_text_that_is_longer_and_not_by_its_first_words"
         )],
     ),
