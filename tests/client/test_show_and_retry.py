@@ -1,0 +1,146 @@
+"""`longhand jobs`, `show` and `retry`: how each job went and why, and which of them run again."""
+
+import json
+import re
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import redis
+from rich.console import Console
+
+from api.server import ApiServer
+from jobs.store.database import Database
+from longhand import Client
+from longhand.client.calls import retry
+from longhand.client.errors import InputError
+from longhand.terminal.batch_state import BatchState
+from longhand.terminal.lists import jobs_table
+from longhand.terminal.tables import job_summary
+from longhand.words.catalogue import speaking
+from tests.api.batch_watching import submit_jobs
+from tests.client.shown import KNOWN, Played, batch, drawn, job, shown_by
+from tests.stack.running_up import environ_of, longhand
+
+CUT = {**KNOWN, "status": "completed", "finish_reason": "length", "incomplete": {"reason": "max_output_tokens"}}
+
+
+@pytest.fixture
+def played(sqlite_database: Database, valkey_client: redis.Redis) -> Played:
+    return Played(sqlite_database, valkey_client)
+
+
+def test_a_text_that_was_cut_short_says_so_in_lists_and_alone() -> None:
+    cut = job(0, "bees", **CUT)
+    listed = shown_by(jobs_table([cut, job(1, "ants", **KNOWN, status="completed")], wide=False)).splitlines()
+    assert "completed, cut short" in listed[1]
+    assert "cut short" not in listed[2]
+    assert re.search(r"incomplete +cut short at the token limit", shown_by(job_summary(cut)))
+    kept = job(0, "bees", **{**KNOWN, "attempt": 3}, status="failed", text_attempt=1)
+    assert re.search(r"text of +attempt 1, which wrote the most", shown_by(job_summary(kept)))
+    state = BatchState(batch(3, completed=2))
+    state.batch["request_counts"]["incomplete"] = 1
+    assert "1 cut short" in drawn(state, 80, 20)[-1]
+
+
+@pytest.mark.parametrize(("width", "counts"), [(80, False), (160, True)])
+def test_a_list_says_why_jobs_failed(width: int, counts: bool) -> None:
+    why = {"code": "upstream_rejected", "message": "the model\nis not known"}
+    failed = job(0, "a long name of bees", **{**KNOWN, "error": why}, status="failed")
+    again = job(1, "ants", **{**KNOWN, "error": {"code": "stall", "message": "it paused"}}, status="queued")
+    console = Console(file=StringIO(), width=width, color_system=None)
+    console.print(jobs_table([failed, again], wide=counts))
+    assert isinstance(console.file, StringIO)
+    shown = console.file.getvalue()
+    column = shown.index("because")
+    told = "".join(line[column:].rstrip() or " " for line in shown.splitlines()[1:])
+    assert told.replace(" ", "") == "upstream_rejected:themodelisnotknown"
+    assert "stall" not in shown
+    assert ("seconds" in shown.splitlines()[0]) is counts
+    assert "because" not in shown_by(jobs_table([again], wide=False))
+
+
+def test_a_tool_call_is_shown_with_its_name_and_its_arguments_and_moves_no_cursor() -> None:
+    call = {
+        "id": "call_1",
+        "type": "function",
+        "function": {"name": "get_weather", "arguments": '{"city": "\x1b[2JOslo"}'},
+    }
+    custom = {"id": "call_2", "type": "custom", "custom": {"name": "run", "input": "ls"}}
+    called = job(0, "bees", **{**KNOWN, "finish_reason": "tool_calls", "message": {"tool_calls": [call, custom]}})
+    assert re.search(
+        r"row +topic=\[2Jtea, words=9",
+        shown_by(job_summary({**called, "cells": {"topic": "\x1b[2Jtea", "words": "9"}})),
+    )
+    shown = shown_by(job_summary(called))
+    assert re.search(r'tool calls +get_weather\({"city": "\[2JOslo"}\)\n +run\(ls\)', shown)
+    assert "tool calls" not in shown_by(job_summary(job(0, "bees", **KNOWN)))
+
+
+def test_a_lost_attempt_is_not_said_to_have_died_each_time_and_any_other_says_why_it_ended() -> None:
+    lost = {
+        "attempt": 1,
+        "worker": "w1",
+        "started_at": 1.0,
+        "outcome": "lost",
+        "error": {"code": "worker_lost", "message": None},
+    }
+    cut = {**lost, "attempt": 2, "outcome": "failed", "error": {"code": "upstream_cut", "message": "it broke off"}}
+    with speaking("zh"):
+        shown = shown_by(job_summary(job(0, "bees", **KNOWN, attempts=[lost, cut])))
+    assert "连续三次" not in shown
+    assert re.search(r"2 +失败.+w1 upstream_cut：回答中断", shown), shown
+
+
+def test_a_cancelled_batch_is_run_again_with_the_command_that_is_shown(
+    sqlite_api: ApiServer, sqlite_database: Database, tmp_path: Path
+) -> None:
+    batch_id, _ = submit_jobs(sqlite_database, 2)
+    environ = environ_of(tmp_path, {"LONGHAND_URL": f"http://127.0.0.1:{sqlite_api.port}"})
+    assert longhand("cancel", batch_id, environ=environ).returncode == 0
+    again = f"longhand retry {batch_id} --which cancelled"
+    watched = longhand("watch", batch_id, environ=environ)
+    assert f"run them again with: {again}\n" in watched.stderr
+    assert "#1: cancelled\n" in watched.stderr
+    shown = longhand("show", batch_id, environ=environ)
+    why = f"longhand jobs --batch {batch_id} --status cancelled"
+    assert shown.stderr == f"2 jobs did not complete; why: {why}; run them again with: {again}\n"
+    refused = longhand("retry", batch_id, environ=environ)
+    assert refused.stderr.startswith(
+        f"longhand: {batch_id}: no job is failed or expired, so there is nothing to run again; but 2 are cancelled:"
+        f" run them again with: {again}\n"
+    )
+    chinese = longhand("retry", batch_id, environ={**environ, "LONGHAND_LANG": "zh"})
+    assert (
+        f"没有状态为“失败”或“已过期”的任务，所以没有可以重新运行的；但有 2 个“已取消”的：要重新运行它们，请用 {again}"
+        in chinese.stderr
+    )
+    assert longhand(*again.split()[1:], environ=environ).returncode == 0
+
+
+def test_the_failures_of_a_batch_are_queued_again_and_a_second_time_there_are_none(
+    sqlite_api: ApiServer, sqlite_database: Database, played: Played, tmp_path: Path
+) -> None:
+    played.play()
+    environ = environ_of(tmp_path, {"LONGHAND_URL": f"http://127.0.0.1:{sqlite_api.port}"})
+    ran = longhand("retry", played.batch_id, environ=environ)
+    assert (ran.returncode, ran.stdout) == (0, "")
+    said = "1 of 3 jobs are to be written now, the others stay as they are; follow with: longhand watch"
+    assert ran.stderr == f"{played.batch_id}: {said} {played.batch_id}\n"
+    with Client(f"http://127.0.0.1:{sqlite_api.port}") as client:
+        assert [job["status"] for job in client.jobs(batch_id=played.batch_id)] == ["completed", "queued", "completed"]
+    again = longhand("retry", played.batch_id, environ=environ)
+    assert again.returncode == 1
+    assert again.stderr.startswith("longhand: no job of the batch is expired or failed: there is nothing to run again")
+
+
+@pytest.mark.parametrize(
+    ("resource_id", "which"), [("job_1", ["failed"]), ("batch_1", None), ("batch_1", ["incomplete"])]
+)
+def test_which_jobs_run_again_is_said_of_a_batch_alone(resource_id: str, which: list[str] | None) -> None:
+    if resource_id == "job_1":
+        with pytest.raises(InputError, match="among the jobs of a batch"):
+            retry(resource_id, which)
+        return
+    content = retry(resource_id, which).content
+    assert content == (None if which is None else json.dumps({"which": which}).encode())
