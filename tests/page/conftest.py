@@ -99,3 +99,10 @@ def visit(window: Visit) -> Iterator[Visit]:
     window.begin_anew()
     yield window
     window.assert_clean()
+
+
+@pytest.fixture
+def at_the_form(visit: Visit) -> None:
+    """The visitor is at the form before the test begins."""
+    visit.go("#/new")
+    visit.heading("Have something written")

@@ -9,7 +9,7 @@ from jobs.store.database import Database
 from longhand.client.client import Client
 from longhand.simulator import Pace, Provider, ServedSimulator, serve_in_thread
 from tests.chaos.fault_proxy import FaultProxy
-from tests.page.test_the_page_for_everyone import FAINT, FAULTS
+from tests.page.faults import FAINT, FAULTS
 from tests.page.threads import working
 from tests.page.visit import Visit
 from tests.page.watched import finish, held, request, submit

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from longhand.client.client import Client
-from tests.page.test_the_page_for_everyone import FAINT, FAULTS
+from tests.page.faults import FAINT, FAULTS
 from tests.page.visit import Visit
 from tests.page.watched import finish, request, submit
 

@@ -11,7 +11,7 @@ from jobs.store.database import Database
 from longhand.client.client import Client
 from tests.chaos.fault_proxy import FaultProxy
 from tests.conftest import serve_api
-from tests.page.test_the_page_for_everyone import FAINT, FAULTS
+from tests.page.faults import FAINT, FAULTS
 from tests.page.threads import working
 from tests.page.visit import Visit
 from tests.page.watched import finish, held, request, submit

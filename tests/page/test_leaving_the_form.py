@@ -7,11 +7,7 @@ from tests.page.visit import Visit
 
 MODEL = "gpt-4o-mini"
 
-
-@pytest.fixture(autouse=True)
-def at_the_form(visit: Visit) -> None:
-    visit.go("#/new")
-    visit.heading("Have something written")
+pytestmark = pytest.mark.usefixtures("at_the_form")
 
 
 def test_what_is_typed_survives_other_views_and_a_reload_until_it_is_sent(visit: Visit) -> None:

@@ -4,7 +4,7 @@ from playwright.sync_api import expect
 
 from longhand.client.client import Client
 from tests.chaos.fault_proxy import FaultProxy
-from tests.page.test_the_page_for_everyone import FAINT, FAULTS
+from tests.page.faults import FAINT, FAULTS
 from tests.page.visit import Visit
 from tests.page.watched import finish, held, request, submit
 

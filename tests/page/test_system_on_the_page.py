@@ -14,7 +14,7 @@ from longhand.client.client import Client
 from tests.api.signs import give_sign
 from tests.chaos.fault_proxy import FaultProxy
 from tests.conftest import serve_api
-from tests.page.test_the_page_for_everyone import FAINT, FAULTS
+from tests.page.faults import FAINT, FAULTS
 from tests.page.visit import Visit
 from tests.page.watched import finish, held, request, submit
 from tests.store.reserving import claim_now
