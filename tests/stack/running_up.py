@@ -26,6 +26,12 @@ def environ_of(home: Path, changes: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "LONGHAND_HOME": str(home), **changes}
 
 
+def quick(home: Path, upstream_url: str) -> dict[str, str]:
+    """A short lease, so that a killed worker's jobs are rescued soon."""
+    changes = {"LONGHAND_LEASE_SECONDS": "2", "LONGHAND_HEARTBEAT_SECONDS": "0.5"}
+    return environ_of(home, {"LONGHAND_UPSTREAM_URL": upstream_url, **changes})
+
+
 def longhand(*arguments: str, environ: Mapping[str, str], stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
     if warm_command.can_run(environ):
@@ -203,3 +209,9 @@ class Watch:
         self._thread.join(PATIENCE_SECONDS)
         assert self.done is not None
         return self.done
+
+
+def submit(url: str, prompt: str = "Write a 150-word note about bees.") -> str:
+    with Client(url) as client:
+        job = client.submit_job({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": prompt}]})
+    return str(job["id"])

@@ -1,13 +1,10 @@
 """The command itself: a mistake is one clear line on stderr, with the right exit code and no traceback."""
 
-import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
 from longhand.cli import command
@@ -106,72 +103,6 @@ def test_nothing_that_answers_is_one_line_and_exit_code_1(tmp_path: Path) -> Non
     )
 
 
-def test_migrate_makes_the_database_and_may_be_repeated(tmp_path: Path) -> None:
-    environ = environ_of(tmp_path / "home", {})
-    for _ in range(2):
-        ran = longhand("migrate", environ=environ)
-        assert (ran.returncode, ran.stdout) == (0, "the database is at the newest revision\n")
-    assert (tmp_path / "home" / "longhand.db").exists()
-
-
-def test_a_database_that_cannot_be_migrated_is_one_line(tmp_path: Path) -> None:
-    environ = environ_of(tmp_path, {"LONGHAND_DATABASE_URL": f"postgresql://127.0.0.1:{free_port()}/none"})
-    ran = longhand("migrate", environ=environ)
-    assert ran.returncode == 1
-    assert ran.stderr.startswith("longhand: the database could not be migrated: ")
-    assert len(ran.stderr.splitlines()) == 1
-
-
-def test_the_simulator_says_where_it_is_and_ends_on_ctrl_c(tmp_path: Path) -> None:
-    command_line = [sys.executable, "-P", "-m", "longhand", "simulate", "--port", "0"]
-    process = subprocess.Popen(command_line, env=environ_of(tmp_path, {}), stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        url = process.stdout.readline().strip().removeprefix("simulator ready: LONGHAND_UPSTREAM_URL=")
-        port = url.removeprefix("http://127.0.0.1:").removesuffix("/v1")
-        taken = longhand("simulate", "--port", port, environ=environ_of(tmp_path, {}))
-        assert taken.returncode == 1
-        assert taken.stderr == f"longhand: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
-        process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=30)
-        assert (process.returncode, rest) == (0, "")
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def test_several_simulated_upstreams_come_from_one_file(tmp_path: Path) -> None:
-    file = tmp_path / "three.toml"
-    file.write_text("[[upstream]]\nkey = 'right'\n" + "[[upstream]]\nrequests_per_minute = 60\n" * 2)
-    command_line = [sys.executable, "-P", "-m", "longhand", "simulate", "--file", str(file)]
-    process = subprocess.Popen(command_line, env=environ_of(tmp_path, {}), stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(3)]
-        urls = [line.strip().removeprefix("simulator ready: LONGHAND_UPSTREAM_URL=") for line in lines]
-        assert [httpx.get(f"{url}/models").status_code for url in urls] == [401, 200, 200]
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
-        assert process.returncode == 0
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        (["--in-flight", "0"], "in_flight"),
-        (["--window", "moving"], "window"),
-        (["--file", "nowhere.toml"], "nowhere.toml"),
-    ],
-)
-def test_a_provider_that_cannot_be_simulated_is_one_line(tmp_path: Path, options: list[str], named: str) -> None:
-    ran = longhand("simulate", "--port", "0", *options, environ=environ_of(tmp_path, {}))
-    assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1)
-    assert named in ran.stderr
-
-
 def test_a_command_looks_for_no_garbage_in_what_it_imports_neither_then_nor_when_it_ends() -> None:
     begin = "import gc, sys; looks = []; gc.callbacks.append(lambda *_: looks.append(1)); import longhand.__main__; "
     at_exit = "import atexit; atexit.register(lambda: print(len(gc.get_objects()), file=sys.stderr)); "
@@ -260,35 +191,3 @@ def test_a_lone_word_that_looks_like_a_file_is_not_taken_for_a_prompt(tmp_path: 
     assert refused.stderr == "longhand: topics.cvs: there is no such file; if it is a prompt, add --as-prompt\n"
     meant = longhand("submit", "topics.cvs", "--model", "m", "--as-prompt", environ=environ)
     assert "there is no such file" not in meant.stderr
-
-
-def test_the_logs_of_a_home_are_shown_and_a_name_that_is_none_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "logs").mkdir()
-    (tmp_path / "logs" / "api.log").write_text("".join(f"line {number}\n" for number in range(50)))
-    (tmp_path / "logs" / "worker-1.log").write_text("begun\x1b[2J\n")
-    environ = environ_of(tmp_path, {})
-    assert longhand("logs", "api", "-n", "2", environ=environ).stdout == "line 48\nline 49\n"
-    assert longhand("logs", "-n", "1", environ=environ).stdout == "api: line 49\nworker-1: begun[2J\n"
-    refused = longhand("logs", "wroker", environ=environ)
-    assert refused.returncode == 2
-    assert refused.stderr.endswith("no log 'wroker'; there are: api, worker-1\n")
-
-
-def test_settings_are_shown_without_a_secret(tmp_path: Path) -> None:
-    canary = "canary-8d1f"
-    environ = environ_of(
-        tmp_path,
-        {
-            "LONGHAND_UPSTREAM_URL": f"https://user.example/v1?key={canary}",
-            "LONGHAND_UPSTREAM_API_KEY": canary,
-            "LONGHAND_API_KEY": f"lh_{canary}",
-            "LONGHAND_UPSTREAM_HEADERS": json.dumps({"x-key": canary}),
-            "LONGHAND_DATABASE_URL": f"postgresql://user:{canary}@db.example/name",
-            "LONGHAND_REDIS_URL": f"redis://:{canary}@redis.example",
-        },
-    )
-    for arguments in (["settings"], ["settings", "--json"]):
-        shown = longhand(*arguments, environ=environ)
-        assert shown.returncode == 0
-        assert canary not in shown.stdout + shown.stderr
-        assert "db.example" in shown.stdout
