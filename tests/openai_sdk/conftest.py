@@ -33,7 +33,9 @@ class Sdk:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "LONGHAND_"))}
         return subprocess.Popen(
             [sys.executable, str(Path(__file__).parent / script), *arguments],
-            env={**environ, "PYTHONPATH": os.pathsep.join((str(self.packages), str(_ROOT)))},
+            # Pydantic builds the SDK's models when they are first used, and fails if two threads do that at once.
+            env={**environ, "DEFER_PYDANTIC_BUILD": "false"}
+            | {"PYTHONPATH": os.pathsep.join((str(self.packages), str(_ROOT)))},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
