@@ -83,11 +83,9 @@ def is_rejected(code: str | None) -> bool:
 def names_of(names: Sequence[str], count: int) -> str:
     """The first of so many names."""
     first = t("join.comma").join(map(one_line, names[: min(count, _MOST_NAMES)]))
-    return (
-        first
-        if count <= 1
-        else t("watch.jobs" if count <= _MOST_NAMES else "watch.jobs_first", count=count, names=first)
-    )
+    if count <= 1:
+        return first
+    return t("watch.jobs" if count <= _MOST_NAMES else "watch.jobs_first", count=count, names=first)
 
 
 def outcome(batch: Any) -> str:
