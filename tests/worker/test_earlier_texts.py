@@ -1,12 +1,11 @@
 """What earlier attempts have left is written or deleted, too: it counts where long texts are kept apart."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.lifecycle.transitions import release
 from jobs.model.status import JobStatus
 from jobs.store.database import Database
@@ -23,6 +22,7 @@ from tests.worker.worker_fixtures import (
     WAITS,
     WorkerParts,
     job_and_text,
+    note_renewals,
     open_worker,
     small_settings,
     submit,
@@ -51,13 +51,7 @@ def test_a_first_checkpoint_that_copies_a_long_text_is_stored_alone(
     worker: WorkerParts, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a drain, 50 of three letters each copied 50 texts of 6 MB in one transaction of 10 s."""
-    stored: list[list[bool]] = []
-
-    def note(database: Database, name: str, running: Sequence[Checkpoint], seconds: float) -> set[str]:
-        stored.append([checkpoint.text is not None for checkpoint in running])
-        return renew(database, name, running, seconds)
-
-    monkeypatch.setattr(heartbeat_module, "renew", note)
+    stored = note_renewals(monkeypatch)
     monkeypatch.setattr(heartbeat_module, "MOST_BYTES_AT_ONCE", len(EARLIER.encode()))
     ids = [submit_later(worker.database, WAITS | {"key": key}) for key in "ab"]
     for job_id in ids:

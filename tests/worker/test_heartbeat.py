@@ -1,7 +1,7 @@
 """The heartbeat: leases kept, texts so far stored, lost leases and cancels noticed."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import event, update
 from sqlalchemy.exc import OperationalError
 
-from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.lifecycle.rescue import cancel_job, rescue_lost
 from jobs.model.records import Job
 from jobs.model.status import AttemptOutcome, JobStatus
@@ -27,6 +26,7 @@ from tests.worker.worker_fixtures import (
     expire_lease,
     history,
     job_and_text,
+    note_renewals,
     open_worker,
     small_settings,
     submit,
@@ -86,13 +86,7 @@ def test_long_texts_are_stored_after_the_leases_and_each_apart(
     worker: WorkerParts, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On SQLite everybody else waited while a hundred texts were stored, each of which had grown by a letter."""
-    stored: list[list[bool]] = []
-
-    def note(database: Database, name: str, running: Sequence[Checkpoint], seconds: float) -> set[str]:
-        stored.append([checkpoint.text is not None for checkpoint in running])
-        return renew(database, name, running, seconds)
-
-    monkeypatch.setattr(heartbeat_module, "renew", note)
+    stored = note_renewals(monkeypatch)
     monkeypatch.setattr(heartbeat_module, "MOST_BYTES_AT_ONCE", len(TEXT.encode()))
     ids = begin(worker, redis_url, 3)
     worker.heartbeat._beat(worker.running.all())

@@ -1,16 +1,18 @@
 """The parts of a worker process, put together as `worker/main.py` does but without Celery, and jobs for it."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import select, update
 
 from jobs.dispatch.lanes import Lanes
 from jobs.intake.submission import NewJob, submit_job
+from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.model.records import Attempt, Job
 from jobs.model.status import FINAL
 from jobs.settings import Settings
@@ -207,3 +209,15 @@ def fast_simulator() -> Iterator[ServedSimulator]:
     """An upstream that writes as fast as it is read, unless a request says otherwise."""
     with serve_in_thread(Pace(deltas_per_second=0, first_delta_seconds=0)) as served:
         yield served
+
+
+def note_renewals(monkeypatch: pytest.MonkeyPatch) -> list[list[bool]]:
+    """Fills with each renewal of leases from here on: whether it stored a text, for each of its attempts."""
+    stored: list[list[bool]] = []
+
+    def note(database: Database, name: str, running: Sequence[Checkpoint], seconds: float) -> set[str]:
+        stored.append([checkpoint.text is not None for checkpoint in running])
+        return renew(database, name, running, seconds)
+
+    monkeypatch.setattr("worker.heartbeat.renew", note)
+    return stored
