@@ -115,7 +115,7 @@ def _with_long_requests(database: Database, claimed: Sequence[Claimed]) -> list[
     """The same with what is not in the rows of their jobs.
 
     It is read after the transaction, because nobody else could write to SQLite meanwhile: 40 requests of 9 MB took 5 s.
-    If that fails, the claim is made all the same, and the caller's next try finds it.
+    If the read fails, the claim still stands: the caller tries again and finds it.
     """
     long = read_asked(database, [one.job.id for one in claimed if one.job.request is None])
     return [replace(one, job=replace(one.job, **long[one.job.id])) if one.job.id in long else one for one in claimed]

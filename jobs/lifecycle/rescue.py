@@ -102,8 +102,8 @@ def _rescue(database: Database, which: ColumnElement[bool], limit: int) -> list[
             .with_for_update(skip_locked=True)
         ).all()
         changes = []
-        first = set(first_with_bytes(connection, [(row.id, row.attempt) for row in lost]))
-        for job_id, attempt, crashes, cancel_requested_at, expires_at in (row for row in lost if row.id in first):
+        first = first_with_bytes(connection, [(row.id, row.attempt) for row in lost])
+        for job_id, attempt, crashes, cancel_requested_at, expires_at in lost[: len(first)]:
             if cancel_requested_at is not None:
                 status, error = JobStatus.CANCELLED, CANCELLED
             elif expires_at is not None and expires_at <= now:

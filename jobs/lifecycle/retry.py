@@ -104,7 +104,7 @@ def _retry(
 def _retry_some(
     database: Database, batch_id: str | None, ids: Sequence[str], ended: ColumnElement[bool], *, goes_on: bool
 ) -> list[StatusChange]:
-    """One round. `goes_on`: an earlier one has opened the batch, so whoever cancelled it since then is obeyed."""
+    """One round. `goes_on` says that an earlier round has opened the batch: if somebody cancelled it since, we stop."""
     now = database.now()
     with database.write() as connection:
         expires_at = None

@@ -19,7 +19,7 @@ PATH = "/v1/chat/completions"
 
 
 class Asking:
-    """A client that waits for a completion in a thread of its own."""
+    """A client that waits for a completion. It has its own thread."""
 
     def __init__(self, port: int, path: str = PATH, **sent: Any) -> None:
         self._url = f"http://127.0.0.1:{port}{path}"
