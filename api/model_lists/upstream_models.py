@@ -5,15 +5,14 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-import httpx
+import httpcore
 from fastapi.concurrency import run_in_threadpool
 
 from api.access.turns import ASKING
 from api.http.errors import ApiError
-from api.model_lists.bounded_body import BodyError, BoundedBody
 from api.model_lists.kept_lists import KeptLists, ModelList
 from api.model_lists.model_lists import find_items
-from jobs.proxy import Proxy
+from api.model_lists.upstream_get import UpstreamAnswer, UpstreamGet
 from jobs.upstreams import Upstreams, UpstreamSource, UpstreamSpec
 
 _SECONDS = 20.0
@@ -31,7 +30,7 @@ class Models:
 
     def __init__(self, source: UpstreamSource) -> None:
         self._source = source
-        self._clients: list[tuple[UpstreamSpec, httpx.AsyncClient]] = []
+        self._clients: list[UpstreamGet] = []
         self._lists = KeptLists(self._read_items)
         self._asking: dict[tuple[str, str], asyncio.Semaphore] = {}
 
@@ -67,8 +66,8 @@ class Models:
     async def close(self) -> None:
         """Give up every connection."""
         self._lists.close()
-        for _, client in self._clients:
-            await client.aclose()
+        for client in self._clients:
+            await client.close()
 
     async def _current(self) -> Upstreams:
         upstreams = await run_in_threadpool(self._source.current)  # it may have to read a file
@@ -102,82 +101,55 @@ class Models:
             turn.release()
 
     async def _read(self, spec: UpstreamSpec, path: str, longest: int) -> object:
-        # As for the completions: a query in the URL is kept.
-        url = httpx.URL(spec.url)
-        base = url.path.rstrip("/").removesuffix("/chat/completions")
         try:
-            async with (
-                asyncio.timeout(_SECONDS),
-                self._client(spec).stream("GET", url.copy_with(path=base + path, fragment=None)) as response,
-            ):
-                try:
-                    # Uncompressed was asked for, and some compress unasked.
-                    body = BoundedBody(response.headers.get("content-encoding", ""), longest)
-                    async for piece in response.aiter_raw():
-                        body.add(piece)
-                    content = body.whole()
-                except BodyError:
-                    raise _strange(response.status_code) from None
-        except (httpx.TimeoutException, TimeoutError):
+            async with asyncio.timeout(_SECONDS):
+                return _judge(await self._client(spec).read(path, longest))
+        except (httpcore.TimeoutException, TimeoutError):
             raise _too_late() from None
-        except (httpx.HTTPError, AttributeError) as error:  # anyio asks a socket that is gone for its peer
+        except _NO_ANSWER as error:
             said = f"the upstream cannot be asked for its models: {type(error).__name__}"
             raise ApiError(502, "upstream_unreachable", said) from None
-        return _judge(response, content)
 
-    def _client(self, spec: UpstreamSpec) -> httpx.AsyncClient:
+    def _client(self, spec: UpstreamSpec) -> UpstreamGet:
         """The client of this upstream. One whose upstream has changed is used by nobody any more once it has answered;
         it keeps no connection, so it need not be closed at once.
         """
-        for known, client in self._clients:
-            if known == spec:
+        for client in self._clients:
+            if client.spec == spec:
                 return client
-        client = _open(spec)
-        self._clients.append((spec, client))
+        client = UpstreamGet(spec)
+        self._clients.append(client)
         return client
 
 
-def _open(spec: UpstreamSpec) -> httpx.AsyncClient:
-    headers = {name: value.get_secret_value() for name, value in spec.headers.items()}
-    headers["accept-encoding"] = "identity"
-    if spec.api_key:
-        headers["authorization"] = f"Bearer {spec.api_key.get_secret_value()}"
-    trusted = httpx.create_ssl_context()
-    if spec.ca_file:
-        trusted.load_verify_locations(spec.ca_file)
-    return httpx.AsyncClient(
-        headers=headers,
-        timeout=_SECONDS,
-        follow_redirects=False,
-        proxy=_as_httpx(spec.proxy) if spec.proxy else None,
-        verify=trusted,
-        trust_env=False,  # the workers' way to the upstream, and no other
-        limits=httpx.Limits(max_keepalive_connections=0),
-    )
+_NO_ANSWER = (
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+    OSError,
+    AttributeError,  # anyio asks a socket that is gone for its peer
+)
 
 
-def _judge(response: httpx.Response, body: bytes) -> object:
+def _judge(answer: UpstreamAnswer) -> object:
     """The answer as JSON. Raises `ApiError` when it is none, or a refusal."""
-    if response.status_code == 404:
+    if answer.body is None:
+        raise _strange(answer.status)
+    if answer.status == 404:
         raise _unknown_model()
-    if response.status_code == 429:
-        wait = response.headers.get("retry-after")
+    if answer.status == 429:
+        wait = answer.retry_after
         headers = {"Retry-After": wait} if wait and wait.isascii() and wait.isprintable() else None
         raise ApiError(429, "rate_limit_exceeded", "the upstream asks to wait", headers=headers)
     try:
-        content = json.loads(body)
+        content = json.loads(answer.body)
     except (ValueError, RecursionError):
-        raise _strange(response.status_code) from None
-    if response.is_success and isinstance(content, (dict, list)):
+        raise _strange(answer.status) from None
+    if 200 <= answer.status < 300 and isinstance(content, (dict, list)):
         return content
     # What it says is not repeated: an upstream that refuses a key likes to quote it.
-    raise _strange(response.status_code)
-
-
-def _as_httpx(proxy: Proxy) -> httpx.Proxy:
-    headers = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
-    host = f"[{proxy.host}]" if ":" in proxy.host else proxy.host
-    return httpx.Proxy(f"http://{host}:{proxy.port}", headers=headers)
+    raise _strange(answer.status)
 
 
 def _unknown_model() -> ApiError:

@@ -21,25 +21,35 @@ ITEM = b'{"id": "meta/llama", "object": "model"},' * 1000
 class Endless:
     """An upstream that writes a list for as long as somebody reads it."""
 
-    def __init__(self, *, compressed: bytes = b"", encoding: str = "gzip") -> None:
+    def __init__(
+        self, *, compressed: bytes = b"", encoding: str = "gzip", raw: bytes = b"", item: bytes = ITEM
+    ) -> None:
         self.sent = 0
         self.stopped = threading.Event()
         upstream = self
 
         class Answers(BaseHTTPRequestHandler):
             def do_GET(self) -> None:  # the name that http.server looks for
+                if raw:
+                    self.wfile.write(raw)
+                    self.go_on()
+                    return
                 self.send_response(200)
                 if compressed:
                     self.send_header("content-encoding", encoding)
                 self.end_headers()
                 self.wfile.write(compressed or b'{"object": "list", "data": [')
-                while not compressed:
+                if not compressed:
+                    self.go_on()
+
+            def go_on(self) -> None:
+                while True:
                     try:
-                        self.wfile.write(ITEM)
+                        self.wfile.write(item)
                     except OSError:
                         upstream.stopped.set()
                         return
-                    upstream.sent += len(ITEM)
+                    upstream.sent += len(item)
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
@@ -67,6 +77,31 @@ def test_an_endless_list_is_read_up_to_its_bound_and_left(sqlite_url: str, redis
         assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error")
         assert upstream.stopped.wait(10)
         assert (2 << 20) - len(ITEM) < upstream.sent < 64 << 20  # and what the sockets hold
+
+
+HINT = b"HTTP/1.1 100 Continue\r\n\r\n"
+CHUNKS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "item", "code"),
+    [
+        (HINT, HINT * 100, "upstream_unreachable"),
+        (CHUNKS, b"1\r\n \r\n" * 400, "upstream_error"),
+        (CHUNKS, b"20;" + b"x" * 1000 + b"\r\n" + b" " * 32 + b"\r\n", "upstream_unreachable"),
+    ],
+    ids=["hints", "chunks of one byte", "long heads of chunks"],
+)
+def test_what_comes_beside_the_list_is_bounded_too(
+    sqlite_url: str, redis_url: str, raw: bytes, item: bytes, code: str
+) -> None:
+    """It took the event loop for 20 s, in which nobody was answered quickly."""
+    upstream = Endless(raw=raw, item=item)
+    with upstream.serving(), client_of(sqlite_url, redis_url, upstream.url) as client:
+        answer = client.get("/models")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (502, code)
+        assert upstream.stopped.wait(10)
+        assert upstream.sent < 16 << 20  # and what the sockets hold
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])

@@ -208,7 +208,7 @@ def test_hints_before_an_answer_are_read_up_to_a_bound(hint: bytes) -> None:
     few, many = hint * 100, hint * (MOST_ANSWER_BYTES // len(hint) + 400)
     with receiving(few + TAKEN, many + TAKEN) as receiver:
         assert send(receiver.url) == Attempted(204)
-        assert send(receiver.url) == Attempted(error="no valid answer: no status within 32 KiB")
+        assert send(receiver.url) == Attempted(error="no valid answer: no end within 32 KiB")
         assert len(receiver.received) == 2
 
 

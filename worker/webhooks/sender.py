@@ -11,6 +11,7 @@ import httpcore
 import httpx
 from standardwebhooks import Webhook
 
+from jobs.bounded_stream import BoundedBackend
 from jobs.webhooks.addresses import LookUp, Network, ReceiverRefusedError, check_addresses, check_url, look_up
 from jobs.webhooks.deliveries import Attempted, Delivery
 from jobs.webhooks.lookups import LOOKUP_SECONDS, Lookups
@@ -22,11 +23,8 @@ CONNECT_SECONDS = 5.0
 """How long one of several addresses may take, before the next one is tried."""
 
 MOST_ANSWER_BYTES = 32 * 1024
-"""How much of an answer is read until its status is known. To read 64 KiB of `100 Continue` takes 0.1 s: some receivers
-that sent nothing else held up the webhooks of all others for a minute."""
-
-_READ_BYTES = 4096
-"""How much is read at once: the loop is for all tries."""
+"""How much of an answer is read until its status is known. Some receivers that sent nothing but `100 Continue` held up
+the webhooks of all others for a minute."""
 
 
 class Sender:
@@ -85,14 +83,14 @@ def _words(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-class _CheckedBackend(httpcore.AsyncNetworkBackend):
+class _CheckedBackend(BoundedBackend):
     """Resolves a name once, and connects to what was checked. TLS and the Host header still go by the name."""
 
     def __init__(self, lookups: Lookups, project: str, allowed: Sequence[Network]) -> None:
+        super().__init__(MOST_ANSWER_BYTES)
         self._lookups = lookups
         self._project = project
         self._allowed = allowed
-        self._inner = httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
@@ -111,43 +109,7 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
         failure: Exception = OSError("no address")
         for address in check_addresses(found, self._allowed):
             try:
-                inner = await self._inner.connect_tcp(address, port, CONNECT_SECONDS, local_address, socket_options)
-                return _BoundedStream(inner)
+                return await super().connect_tcp(address, port, CONNECT_SECONDS, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
-
-    async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
-        raise ReceiverRefusedError("names a socket")
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-
-class _BoundedStream(httpcore.AsyncNetworkStream):
-    """A connection of one try: no more is read from it than the head of an answer may have."""
-
-    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
-        self._inner = inner
-        self._left = MOST_ANSWER_BYTES
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if self._left <= 0:
-            raise httpcore.RemoteProtocolError(f"no status within {MOST_ANSWER_BYTES // 1024} KiB")
-        piece = await self._inner.read(min(max_bytes, _READ_BYTES), timeout)
-        self._left -= len(piece)
-        return piece
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        await self._inner.write(buffer, timeout)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-    async def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.AsyncNetworkStream:
-        return _BoundedStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
