@@ -11,8 +11,9 @@ from typing import Any
 from api.http.errors import ApiError
 from api.idempotency import key_reused
 from api.services import Services
+from jobs.intake.drafts import DraftLostError, store_batch
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
-from jobs.intake.submission import Accepted, BatchOptions, NewJob, submit_batch, submit_job
+from jobs.intake.submission import Accepted, BatchOptions, NewJob, submit_job
 from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.rescue import cancel_job
@@ -42,10 +43,19 @@ def submit_one_job(
 def submit_one_batch(
     services: Services, jobs: Sequence[NewJob], options: BatchOptions, warnings: list[dict[str, Any]]
 ) -> Accepted:
-    """Store a batch with all its jobs. Raises `KeyReusedError`."""
-    accepted = submit_batch(services.database, jobs, options, warnings=warnings)
+    """Store a batch with all its jobs. Raises `KeyReusedError` and `ApiError`."""
+    try:
+        accepted = store_batch(services.database, jobs, options, warnings=warnings)
+    except DraftLostError:
+        raise interrupted() from None
     wake_for(services, accepted)
     return accepted
+
+
+def interrupted() -> ApiError:
+    """What is said when somebody else cleared a draft away while it was stored."""
+    said = "the service was stopped for too long while it stored the batch, and nothing of it was kept; send it again"
+    return ApiError(503, "interrupted", said, headers={"Retry-After": "2"})
 
 
 def wake_for(services: Services, accepted: Accepted) -> None:

@@ -1,7 +1,7 @@
 """A batch from a file: its lines are checked and stored while they are read, then accepted completely or not at all."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from logging import getLogger
 from time import monotonic
@@ -22,7 +22,7 @@ from api.submitting.input_lines import Mistakes
 from api.submitting.named_upstreams import NamedUpstreams
 from api.submitting.uploads import not_readable
 from api.submitting.webhook_orders import require_receiver
-from api.use_cases import wake_for
+from api.use_cases import interrupted, wake_for
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.reading import open_input
 from jobs.intake.drafts import Draft, DraftLostError
@@ -31,10 +31,6 @@ from jobs.intake.submission import Accepted, NewJob
 from jobs.settings import Settings
 from jobs.store.files import BATCH, File, read_file
 from jobs.store.queries import read_batch
-
-_JOBS_PER_WRITE = 500
-_BYTES_PER_WRITE = 2 * 1024 * 1024
-"""What one transaction stores: every other writer waits for it on SQLite."""
 
 _SMALL_FILE = 1024 * 1024
 
@@ -105,8 +101,7 @@ def make_file_batch(
         draft.drop()
         raise not_readable(file.id, param="input_file_id") from None
     except DraftLostError:
-        raise ApiError(503, "interrupted", "the service was stopped for too long while it read the file, and nothing"
-                       " of it was kept; send it again", headers={"Retry-After": "2"}) from None  # fmt: skip
+        raise interrupted() from None
     except BaseException:
         draft.drop()
         raise
@@ -125,24 +120,18 @@ def _fill(
 ) -> Mistakes:
     """Store the file's jobs. After the first mistake nothing more is stored, but every line is still checked."""
     mistakes = Mistakes()
-    waiting: list[NewJob] = []
-    waiting_bytes = 0
-    with open_input(settings.files_folder / file.id) as opened:
+
+    def good_jobs() -> Iterator[NewJob]:
         for checked in check_file(opened, file.filename, wanted, settings, named, notes):
             if stopped():
                 raise StoppedError
             if isinstance(checked, MistakeError):
                 mistakes.add(checked)
-                continue
-            job, size = checked
-            waiting.append(job)
-            waiting_bytes += size
-            if len(waiting) >= _JOBS_PER_WRITE or waiting_bytes >= _BYTES_PER_WRITE:
-                if not mistakes.first:
-                    draft.add(waiting)
-                waiting, waiting_bytes = [], 0
-    if not mistakes.first:
-        draft.add(waiting)
+            elif not mistakes.first:
+                yield checked
+
+    with open_input(settings.files_folder / file.id) as opened:
+        draft.add(good_jobs())
     return mistakes
 
 

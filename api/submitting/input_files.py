@@ -34,8 +34,8 @@ def check_file(
     settings: Settings,
     named: NamedUpstreams,
     notes: Notes,
-) -> Iterator[tuple[NewJob, int] | MistakeError]:
-    """The jobs of a file with their sizes in bytes, and what is wrong in place of each that cannot be one."""
+) -> Iterator[NewJob | MistakeError]:
+    """The jobs of a file, and what is wrong in place of each that cannot be one."""
     try:
         file = open_file(opened, filename, wanted.read, settings, notes)
         yield from check_lines(file, wanted, settings, named)
@@ -45,7 +45,7 @@ def check_file(
 
 def check_lines(
     file: InputFile, wanted: NewFileBatch, settings: Settings, named: NamedUpstreams, *, limit: int | None = None
-) -> Iterator[tuple[NewJob, int] | MistakeError]:
+) -> Iterator[NewJob | MistakeError]:
     """The jobs of a file that is open already. Raises `MistakeError` for a template that does not fit."""
     needs_custom_id = wanted.read is None and not file.is_table
     checker = LineChecker(
@@ -65,14 +65,13 @@ def check_lines(
             reason = f"the file has more than {settings.max_batch_jobs} lines (LONGHAND_MAX_BATCH_JOBS)"
             yield MistakeError("too_many_lines", reason, "split it", line=line.line)
             return
-        length = shared_size + (len(line.content) if isinstance(line, Line) else 0)
-        size += length
+        size += shared_size + (len(line.content) if isinstance(line, Line) else 0)
         if size > settings.max_file_bytes:  # a short row can be a long request: each has the template and the columns
             reason = f"its requests, each with all that is stated once, have over {settings.max_file_bytes} bytes"
             yield MistakeError("batch_too_large", f"{reason} (LONGHAND_MAX_FILE_BYTES)", "split it", line=line.line)
             return
         try:
-            yield checker.check(line), length
+            yield checker.check(line)
         except MistakeError as mistake:
             yield mistake
     if not taken:

@@ -57,7 +57,7 @@ def _look(services: Services, caller: Caller, wanted: NewFileBatch, limit: int |
                     mistakes.add(checked)
                     continue
                 count += 1
-                first = first or _prompt(checked[0].request)
+                first = first or _prompt(checked.request)
     except FileNotFoundError:
         raise not_readable(file.id, param="input_file_id") from None
     except MistakeError as mistake:

@@ -1,4 +1,4 @@
-"""Drafts: a batch while it is read from a file, stored in pieces, then accepted completely or not at all.
+"""Drafts: a large batch while it is read and stored in pieces, then accepted completely or not at all.
 
 Fifty thousand jobs in one transaction would hold SQLite's only write lock for longer than a lease lasts. So they are
 stored in many small ones, under a draft. One short transaction at the end replaces the draft with the batch. Until then
@@ -8,14 +8,15 @@ A draft belongs to the process that made it while that process keeps touching it
 no longer touched, and its maker, should it wake up, can neither add to it nor make a batch of it.
 """
 
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from jobs.intake.idempotency import hold_key
+from jobs.intake.idempotency import find_key, hold_key
 from jobs.intake.submission import (
     Accepted,
     BatchOptions,
@@ -26,17 +27,22 @@ from jobs.intake.submission import (
     insert_webhook,
     job_row,
     one_model,
+    submit_batch,
 )
 from jobs.model.ids import new_id, numbered_id
 from jobs.model.status import BatchStatus
 from jobs.store.database import Database
-from jobs.store.job_requests import first_ids
+from jobs.store.job_requests import NewRow, first_ids
 from jobs.store.metadata_pairs import remove_pairs
 from jobs.tables import batches, drafts, job_requests, jobs, responses
 from jobs.webhooks.events import add_batch_event
 
 ABANDONED_SECONDS = 120.0
 """The maker of a draft that was not touched for this long is gone."""
+
+_JOBS_PER_WRITE = 500
+_BYTES_PER_WRITE = 2 << 20
+"""What one transaction stores: every other writer waits for it on SQLite."""
 
 _ROWS_PER_DELETE = 1000
 _BYTES_PER_DELETE = 1 << 20
@@ -61,23 +67,32 @@ class Draft:
         with database.write() as connection:
             connection.execute(insert(drafts).values(batch_id=self._batch_id, touched_at=self._began))
 
-    def add(self, new_jobs: Sequence[NewJob]) -> None:
+    def add(self, new_jobs: Iterable[NewJob]) -> None:
         """Store the next jobs. Raises `DraftLostError`, and ValueError when the batch would have too many."""
-        ids = [numbered_id("job", self.total + place, self._began) for place in range(len(new_jobs))]
         expires_at = self._options.expires_at(self._began)
-        rows = [
-            job_row(job_id, self._options.project, self._batch_id, job, self._began, expires_at)
-            for job_id, job in zip(ids, new_jobs, strict=True)
-        ]
+        waiting: list[tuple[NewRow, NewJob]] = []
+        waiting_bytes = 0
+        for job in new_jobs:
+            job_id = numbered_id("job", self.total, self._began)
+            row = job_row(job_id, self._options.project, self._batch_id, job, self._began, expires_at)
+            self.total += 1
+            self._models.add(job.request["model"])
+            waiting.append((row, job))
+            waiting_bytes += row.bytes
+            if len(waiting) >= _JOBS_PER_WRITE or waiting_bytes >= _BYTES_PER_WRITE:
+                self._store(waiting)
+                waiting, waiting_bytes = [], 0
+        self._store(waiting)
+
+    def _store(self, new: Sequence[tuple[NewRow, NewJob]]) -> None:
         with self._database.write() as connection:
             mine = update(drafts).where(drafts.c.batch_id == self._batch_id, drafts.c.dropped_at.is_(None))
             if connection.execute(mine.values(touched_at=self._database.now())).rowcount == 0:
                 raise DraftLostError
-            if rows:
-                insert_jobs(connection, rows)
-                insert_responses(connection, self._options.project, zip(ids, new_jobs, strict=True), self._began)
-        self.total += len(ids)
-        self._models.update(job.request["model"] for job in new_jobs)
+            if new:
+                insert_jobs(connection, [row for row, _ in new])
+                asked = ((row.job["id"], job) for row, job in new)
+                insert_responses(connection, self._options.project, asked, self._began)
 
     def accept(self, warnings: Sequence[Mapping[str, Any]] = ()) -> Accepted:
         """Make the draft a batch that runs. A repeated key gives the batch that was made the first time.
@@ -131,6 +146,28 @@ class Draft:
 
     def _row(self, batch_id: str, now: datetime) -> dict[str, Any]:
         return batch_row(batch_id, self._options, one_model(self._models), self.total, self._began, now)
+
+
+def store_batch(
+    database: Database, new_jobs: Sequence[NewJob], options: BatchOptions, *, warnings: Sequence[Mapping[str, Any]] = ()
+) -> Accepted:
+    """Store a batch whole or not at all: a small one in one transaction, a large one as a draft.
+
+    Raises `KeyReusedError` and `DraftLostError`.
+    """
+    if len(new_jobs) <= _JOBS_PER_WRITE and sum(len(json.dumps(job.request)) for job in new_jobs) <= _BYTES_PER_WRITE:
+        return submit_batch(database, new_jobs, options, warnings=warnings)
+    if options.idempotency_key is not None:
+        known = find_key(database, options.project, options.idempotency_key)  # not to store what is there
+        if known is not None:
+            return Accepted(known, repeated=True)
+    draft = Draft(database, options)
+    try:
+        draft.add(new_jobs)
+        return draft.accept(warnings)
+    except BaseException:
+        draft.drop()
+        raise
 
 
 def clear_abandoned(database: Database) -> list[str]:

@@ -37,6 +37,8 @@ class NewRow(NamedTuple):
 
     job: dict[str, Any]
     long: dict[str, Any] | None
+    bytes: int
+    """Of request, rules and cells together."""
 
 
 class LongRequest(NamedTuple):
@@ -60,10 +62,10 @@ def new_row(row: dict[str, Any], request: Mapping[str, Any]) -> NewRow:
     # As JSON all of it is ASCII: a character is a byte.
     size = sum(len(row[name]) for name in ASKED if row[name])
     if size <= LONG_REQUEST:
-        return NewRow(row, None)
+        return NewRow(row, None, size)
     long = {"job_id": row["id"], "bytes": size, "request_bytes": len(row["request"])}
     long |= {"most_output": find_most_output(request)} | {name: row[name] for name in ASKED}
-    return NewRow(row | {"request": "", "accept": None, "cells": None}, long)
+    return NewRow(row | {"request": "", "accept": None, "cells": None}, long, size)
 
 
 def insert_long(connection: Connection, rows: Sequence[NewRow]) -> None:

@@ -83,6 +83,7 @@ def _install(config: pytest.Config, version: str) -> Sdk:
         with tempfile.TemporaryDirectory(dir=packages.parent, ignore_cleanup_errors=True) as name:
             fresh = Path(name)
             command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            command += ["--retries", "1"]  # without a network, five for each package take longer than a test may
             # The tests' own clients trust nobody (`trusting_nobody`); pip must know its index.
             environ = {name: value for name, value in os.environ.items() if name != "SSL_CERT_DIR"} | AUTHORITIES
             done = subprocess.run(
