@@ -214,11 +214,11 @@ def shared_client(request: pytest.FixtureRequest, valkey_server: ValkeyServer) -
         else:
             url = exits.enter_context(request.getfixturevalue("postgres_server").database())
         server = exits.enter_context(serve_api(url, str(valkey_server.connection_url)))
-        yield exits.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=30))
+        yield exits.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=90))
 
 
 @pytest.fixture
 def client(api: ApiServer) -> Iterator[httpx.Client]:
     """An HTTP client of `api`."""
-    with httpx.Client(base_url=f"http://127.0.0.1:{api.port}", timeout=30) as opened:
+    with httpx.Client(base_url=f"http://127.0.0.1:{api.port}", timeout=90) as opened:
         yield opened

@@ -16,7 +16,7 @@ from tests.conftest import serve_api
 def calling(api: ApiServer, secret: str | None = None) -> Iterator[httpx.Client]:
     """A client of the API that sends this key, or none."""
     headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-    with httpx.Client(base_url=f"http://127.0.0.1:{api.port}", headers=headers, timeout=30) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{api.port}", headers=headers, timeout=90) as client:
         yield client
 
 

@@ -25,7 +25,7 @@ def served(sqlite_url: str, redis_url: str, folder: Path) -> Any:
 
 @pytest.fixture
 def files_client(served: ApiServer) -> Any:
-    with httpx.Client(base_url=f"http://127.0.0.1:{served.port}", timeout=30) as opened:
+    with httpx.Client(base_url=f"http://127.0.0.1:{served.port}", timeout=90) as opened:
         yield opened
 
 

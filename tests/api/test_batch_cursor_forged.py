@@ -70,7 +70,7 @@ def test_random_cursors_are_refused_or_watched_to_the_end(
     close_batch(sqlite_database, batch_id)
     chance = Random(14)
     answers: list[int] = []
-    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}", timeout=30) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}", timeout=90) as client:
         for _ in range(400):
             deltas = chance.random() < 0.7
             headers = {"Last-Event-ID": random_cursor(chance, deltas=deltas)}

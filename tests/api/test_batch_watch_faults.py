@@ -21,12 +21,14 @@ from jobs.live.channel import tail_key
 from jobs.model.status import JobStatus
 from jobs.store.database import Database
 from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
-from tests.api.slow_reading import unchunked
+from tests.api.slow_reading import patient_api, unchunked
 from tests.api.watchers import events_of
 from tests.api.watching import PATIENCE_SECONDS, Writer, pieces, wait_until
 from tests.conftest import serve_api
 
-pytestmark = pytest.mark.usefixtures("either_text")
+__all__ = ["patient_api"]  # a fixture
+
+pytestmark = pytest.mark.usefixtures("either_text", "patient_api")
 
 
 def test_a_subscriber_that_is_killed_again_and_again_loses_no_byte_of_any_job(

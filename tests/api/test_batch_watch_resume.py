@@ -97,7 +97,7 @@ def test_twenty_jobs_are_exact_for_a_client_that_is_cut_thirty_times(
     batch_id, ids = submit_jobs(sqlite_database, 20, max_attempts=20)
     room = Room(sqlite_database, valkey_client, ids, seed)
     shown = BatchShown()
-    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}", timeout=20) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}", timeout=60) as client:
         for _ in range(30):
             room.go_on()
             read_a_part(client, batch_id, shown, room)

@@ -33,7 +33,7 @@ def shared(key: str, sqlite_url: str, redis_url: str) -> Iterator[httpx.Client]:
 
 def calling(server: ApiServer) -> httpx.Client:
     """A client of the API without a key."""
-    return httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=30)
+    return httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=90)
 
 
 def preflight(client: httpx.Client, origin: str) -> httpx.Response:

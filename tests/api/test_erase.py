@@ -20,7 +20,7 @@ CANARY = "canary-5b1e"
 
 
 def ask(api: ApiServer, method: str, path: str, **sent: Any) -> httpx.Response:
-    return httpx.request(method, f"http://127.0.0.1:{api.port}{path}", timeout=30, **sent)
+    return httpx.request(method, f"http://127.0.0.1:{api.port}{path}", timeout=90, **sent)
 
 
 def rows_with_canary(database: Database) -> list[str]:

@@ -72,7 +72,7 @@ def client_of(sqlite_url: str, redis_url: str, upstream_url: str | None) -> Iter
     more = {"LONGHAND_UPSTREAM_URL": upstream_url, "LONGHAND_UPSTREAM_API_KEY": KEY}
     with (
         serve_api(sqlite_url, redis_url, **more) as server,
-        httpx.Client(base_url=f"http://127.0.0.1:{server.port}/v1", timeout=30, trust_env=False) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{server.port}/v1", timeout=90, trust_env=False) as client,
     ):
         yield client
 
@@ -178,7 +178,7 @@ def client_of_file(sqlite_url: str, redis_url: str, file: Path, text: str) -> It
     file.write_text(text)
     with (
         serve_api(sqlite_url, redis_url, upstreams=file) as server,
-        httpx.Client(base_url=f"http://127.0.0.1:{server.port}/v1", timeout=30, trust_env=False) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{server.port}/v1", timeout=90, trust_env=False) as client,
     ):
         yield client
 

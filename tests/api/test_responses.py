@@ -167,7 +167,7 @@ def test_a_failure_is_a_failed_response_and_an_error_where_somebody_waits(
 def test_who_waits_when_the_server_goes_down_is_told_how_to_come_back(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis
 ) -> None:
-    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}", timeout=30) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}", timeout=90) as client:
         created = create(client)
         writer = Writer(sqlite_database, valkey_client, job_of(created))
         with client.stream("GET", f"/v1/responses/{created['id']}?stream=true") as response:

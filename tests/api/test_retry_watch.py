@@ -27,9 +27,9 @@ def test_the_batchs_channel_hears_of_a_retry(
     batch_id, ids = failed
     with valkey_client.pubsub() as pubsub:  # type: ignore[no-untyped-call]  # so in redis-py
         pubsub.subscribe(channel_name(batch_id))
-        assert pubsub.get_message(timeout=5)["type"] == "subscribe"
+        assert pubsub.get_message(timeout=60)["type"] == "subscribe"
         client.post(f"/v1/batches/{batch_id}/retry")
-        received = [decode(pubsub.get_message(timeout=5)["data"]) for _ in range(3)]
+        received = [decode(pubsub.get_message(timeout=60)["data"]) for _ in range(3)]
     assert [(message.event, message.id, message.status) for message in received] == [
         ("job", ids[1], "queued"),
         ("job", ids[2], "queued"),

@@ -48,7 +48,7 @@ def test_a_body_whose_key_was_revoked_on_the_way_is_refused_and_nothing_is_store
     head += f"Content-Length: {len(body)}\r\n\r\n"
     with (
         serve_api(sqlite_url, redis_url) as server,
-        socket.create_connection(("127.0.0.1", server.port), timeout=30) as line,
+        socket.create_connection(("127.0.0.1", server.port), timeout=90) as line,
     ):
         line.sendall(head.encode() + body[:10])
         wait_until(lambda: projects_of(server) == 1)  # its key was good
@@ -74,13 +74,13 @@ def test_a_download_whose_key_was_revoked_breaks_off(
     with serve_api(sqlite_url, redis_url) as server:
         url = f"http://127.0.0.1:{server.port}/v1/jobs/{job_id}/text"
         headers = {"Authorization": f"Bearer {secret}"}
-        with httpx.stream("GET", url, headers=headers, timeout=30) as answer:
+        with httpx.stream("GET", url, headers=headers, timeout=90) as answer:
             pieces = answer.iter_raw()
             next(pieces)
             revoke_key(sqlite_database, key.id)
             with pytest.raises(httpx.RemoteProtocolError):
                 list(pieces)
-        whole = httpx.get(url, headers={"Authorization": f"Bearer {other}"}, timeout=30)
+        whole = httpx.get(url, headers={"Authorization": f"Bearer {other}"}, timeout=90)
         assert whole.text == text
 
 

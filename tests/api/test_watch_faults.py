@@ -14,12 +14,14 @@ from api.server import ApiServer
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.live.channel import tail_key
 from jobs.store.database import Database
-from tests.api.slow_reading import slow_client, unchunked
+from tests.api.slow_reading import patient_api, slow_client, unchunked
 from tests.api.watchers import Shown, WatcherThread, events_of
 from tests.api.watching import Writer, pieces, submit, wait_until
 from tests.conftest import serve_api
 
-pytestmark = pytest.mark.usefixtures("either_text")
+__all__ = ["patient_api"]  # a fixture
+
+pytestmark = pytest.mark.usefixtures("either_text", "patient_api")
 
 
 def test_a_subscriber_that_is_killed_again_and_again_loses_no_byte(

@@ -42,7 +42,7 @@ def budget_of(server: ApiServer) -> ByteBudget:
 
 def send_all_but_one_byte(server: ApiServer, key: str) -> socket.socket:
     """A body of a megabyte without its end. What the API does not read any more is not sent."""
-    line = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    line = socket.create_connection(("127.0.0.1", server.port), timeout=60)
     head = f"POST /v1/batches HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
     line.sendall(f"{head}Content-Type: application/json\r\nContent-Length: {MOST}\r\n\r\n".encode())
     with suppress(BrokenPipeError, ConnectionResetError):

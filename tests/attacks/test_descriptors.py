@@ -103,7 +103,7 @@ def test_half_a_head_on_a_thousand_connections_keeps_nobody_out(
         watcher = WatcherThread(server.port, job_id, key=key)
         watcher.wait_for(lambda shown: "status" in shown.names())
         for _ in range(1000):
-            line = lines.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+            line = lines.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=60))
             line.sendall(b"G")
         strangers = next(iter(server.server_state.connections))._room._strangers  # type: ignore[union-attr]  # ours
         wait_until(lambda: len(server.server_state.connections) <= 27)

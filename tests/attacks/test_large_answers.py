@@ -72,7 +72,7 @@ def get(server: ApiServer, path: str, key: str) -> httpx.Response:
 
 
 def ask_and_read_nothing(server: ApiServer, path: str, key: str) -> socket.socket:
-    line = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    line = socket.create_connection(("127.0.0.1", server.port), timeout=60)
     line.sendall(f"GET {path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
     return line
 

@@ -50,7 +50,7 @@ class Stack(Rows):
         self.api_url = ""
         self.redis = self._exits.enter_context(redis_py.Redis.from_url(redis_url))
         """A client that goes around the proxies."""
-        self._client = self._exits.enter_context(httpx.Client(timeout=30))
+        self._client = self._exits.enter_context(httpx.Client(timeout=90))
 
     def __enter__(self) -> "Stack":
         return self

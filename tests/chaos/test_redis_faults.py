@@ -52,7 +52,7 @@ def test_a_full_redis_costs_no_job_and_no_byte(stack: Stack, upstream: ServedSim
     for watcher in watchers:
         watcher.wait_for_bytes(60)
     fill(stack.redis)
-    assert httpx.get(f"{stack.api_url}/readyz", timeout=30).json()["status"] == "degraded"
+    assert httpx.get(f"{stack.api_url}/readyz", timeout=90).json()["status"] == "degraded"
     watchers += stack.watch(stack.submit(articles(20, deltas=50, per_second=30, first=20)))
     stack.wait_final(120)
     tally = check(stack, upstream, watchers=watchers)

@@ -22,7 +22,7 @@ def test_the_simulator_says_where_it_is_and_ends_on_ctrl_c(tmp_path: Path) -> No
         assert taken.returncode == 1
         assert taken.stderr == f"longhand: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate(timeout=90)
         assert (process.returncode, rest) == (0, "")
     finally:
         process.kill()
@@ -40,7 +40,7 @@ def test_several_simulated_upstreams_come_from_one_file(tmp_path: Path) -> None:
         urls = [line.strip().removeprefix("simulator ready: LONGHAND_UPSTREAM_URL=") for line in lines]
         assert [httpx.get(f"{url}/models").status_code for url in urls] == [401, 200, 200]
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=90)
         assert process.returncode == 0
     finally:
         process.kill()

@@ -43,9 +43,9 @@ def test_a_writer_that_waits_for_a_connection_keeps_no_other_process_from_writin
         with full.read():
             waits = pool.submit(write, full)
             wait_until(turn_of(full)._threads.locked, "it waits for the connection that the read has")
-            pool.submit(write, other).result(timeout=20)
+            pool.submit(write, other).result(timeout=60)
             assert not waits.done()
-        waits.result(timeout=20)
+        waits.result(timeout=60)
 
 
 def test_a_connection_that_a_thread_has_at_the_close_is_closed_when_it_comes_back(database_url: str) -> None:
@@ -65,7 +65,7 @@ def test_a_thread_does_not_wait_for_its_turn_without_end(sqlite_url: str, monkey
     monkeypatch.setattr(database_module, "_PATIENCE_SECONDS", 0.05)
     with opened(sqlite_url) as database, ThreadPoolExecutor(1) as pool:
         with turn_of(database).of_threads():
-            error = pool.submit(write, database).exception(timeout=20)
+            error = pool.submit(write, database).exception(timeout=60)
         assert isinstance(error, PoolTimeoutError)
         assert is_transient(error)
         write(database)
