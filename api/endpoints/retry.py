@@ -54,7 +54,8 @@ def post_retry_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId
             raise ApiError(409, "nothing_to_retry", f"{named}: there is nothing to run again")
         other, count = max(others.items(), key=lambda pair: pair[1])
         raise ApiError(409, "nothing_to_retry", f"{named}: there is nothing to run again but its {other} ones"
-                       f' ({count}), if you name them in "which" (the command: --which {other})')  # fmt: skip
+                       f' ({count}), if you name them in "which" (the command: --which {other})',
+                       retryable=others)  # fmt: skip
     batch = find_batch(services, caller, batch_id)
     return JsonAnswer(batch_json(batch), 202)
 

@@ -24,7 +24,9 @@ log = getLogger(__name__)
 
 
 class ApiError(Exception):
-    """A request that is refused. `param` names the field, for instance `requests[3].body.messages`."""
+    """A request that is refused. `param` names the field, for instance `requests[3].body.messages`; `retryable` counts
+    the jobs of a batch that another retry would run again.
+    """
 
     def __init__(
         self,
@@ -34,6 +36,7 @@ class ApiError(Exception):
         *,
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
+        retryable: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -41,6 +44,7 @@ class ApiError(Exception):
         self.message = message
         self.param = param
         self.headers = headers
+        self.retryable = retryable
 
     @classmethod
     def not_found(cls, what: str, resource_id: str) -> "ApiError":
@@ -83,7 +87,8 @@ def error_answer(error: ApiError) -> Response:
 def error_body(error: ApiError) -> dict[str, Any]:
     """The refusal as JSON."""
     kind = "invalid_request_error" if error.status < 500 else "server_error"
-    return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
+    more = {"retryable": error.retryable} if error.retryable else {}
+    return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code, **more}}
 
 
 def add_error_answers(app: FastAPI) -> None:

@@ -14,6 +14,10 @@ class ErrorDetail(Described):
     type: Literal["invalid_request_error", "server_error"]
     param: str | None = Field(description="The field at fault, such as `requests[3].body.messages`.")
     code: str
+    retryable: dict[str, int] | None = Field(
+        default=None,
+        description="Only with `nothing_to_retry`: how many jobs of the batch another `which` would run again.",
+    )
 
 
 class ErrorObject(Described):

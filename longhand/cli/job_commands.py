@@ -1,6 +1,5 @@
 """The commands that change work that was submitted: `cancel`, `retry` and `delete`."""
 
-import re
 import sys
 from typing import Annotated, get_args
 
@@ -13,9 +12,6 @@ from longhand.client.objects import Json, Retried
 from longhand.terminal.explanations import heading, status_word
 from longhand.terminal.output import print_answer, print_json_line, print_line
 from longhand.words.catalogue import t
-
-_ONLY_OTHERS = re.compile(r"but its (\w+) ones \((\d+)\)")
-"""Where the API says which jobs could be run again, were they asked for."""
 
 
 def cancel(resource_id: Id, as_json: AsJson = False) -> None:
@@ -42,11 +38,10 @@ def retry(
 
 
 def _in_own_words(error: ConflictError, batch_id: str, chosen: list[Retried] | None) -> LonghandError:
-    """A refusal that names a field of the API, with the option of the command."""
-    found = _ONLY_OTHERS.search(str(error))
-    if error.code != "nothing_to_retry" or found is None:
+    """A refusal that names a field of the API, with the option of the command. An older API sends only its sentence."""
+    if not error.retryable:
         return error
-    name, count = found[1], int(found[2])
+    name, count = max(error.retryable.items(), key=lambda pair: pair[1])
     statuses = t("retry.or").join(map(heading, chosen or ("failed", "expired")))
     return LonghandError(
         t("retry.nothing_but", id=batch_id, statuses=statuses, count=count, other=heading(name), name=name)

@@ -104,10 +104,11 @@ def refusal(response: httpx.Response, body: bytes) -> RefusedError:
         error = json.loads(body)["error"]
         message = typed(error["message"], str)
         code, param = typed(error.get("code"), str, None), typed(error.get("param"), str, None)
+        retryable = {name: typed(count, int) for name, count in (error.get("retryable") or {}).items()}
     except WRONG_FORM:
         kind = response.headers.get("content-type", "no content type")
         message = f"{response.url} answered {response.status_code} ({kind}), which is not an answer of Longhand"
-        code = param = None
+        code = param = retryable = None
     if response.status_code == 401:
         message = f"{message} (here: set LONGHAND_API_KEY, or Client(api_key=...))"
     after = response.headers.get("retry-after", "")
@@ -117,4 +118,5 @@ def refusal(response: httpx.Response, body: bytes) -> RefusedError:
         code=code,
         param=param,
         retry_after_seconds=min(float(after), LONGEST_WAIT_SECONDS) if after.isascii() and after.isdigit() else None,
+        retryable=retryable,
     )

@@ -14,6 +14,8 @@ LonghandError               it failed
 └── StackError              the local stack could not start
 """
 
+from collections.abc import Mapping
+
 
 class LonghandError(Exception):
     """Something failed. The command ends with `exit_code`."""
@@ -47,6 +49,7 @@ class RefusedError(LonghandError):
         code: str | None = None,
         param: str | None = None,
         retry_after_seconds: float | None = None,
+        retryable: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -54,6 +57,8 @@ class RefusedError(LonghandError):
         self.param = param
         self.retry_after_seconds = retry_after_seconds
         """How long to wait before the next try, if the answer said so."""
+        self.retryable = retryable or {}
+        """Of `nothing_to_retry`: how many jobs of the batch another `which` would run again."""
 
 
 class InvalidRequestError(RefusedError):

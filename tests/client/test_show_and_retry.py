@@ -19,8 +19,10 @@ from longhand.terminal.lists import jobs_table
 from longhand.terminal.tables import job_summary
 from longhand.words.catalogue import speaking
 from tests.api.batch_watching import submit_jobs
+from tests.client.sent import answer
 from tests.client.shown import KNOWN, Played, batch, drawn, job, shown_by
 from tests.stack.running_up import environ_of, longhand
+from tests.upstream.scripted_upstream import ScriptedUpstream
 
 CUT = {**KNOWN, "status": "completed", "finish_reason": "length", "incomplete": {"reason": "max_output_tokens"}}
 
@@ -116,6 +118,16 @@ def test_a_cancelled_batch_is_run_again_with_the_command_that_is_shown(
         in chinese.stderr
     )
     assert longhand(*again.split()[1:], environ=environ).returncode == 0
+
+
+def test_what_else_could_run_again_is_read_from_the_fields_of_the_refusal(tmp_path: Path) -> None:
+    error = {"code": "nothing_to_retry", "message": "in other words", "retryable": {"incomplete": 1, "cancelled": 3}}
+    older = {"code": "nothing_to_retry", "message": "its cancelled ones (the command: --which cancelled)"}
+    with ScriptedUpstream(*([answer(409, {"error": one})] for one in (error, older))) as server:
+        environ = environ_of(tmp_path, {"LONGHAND_URL": server.url})
+        shown = [longhand("retry", "batch_1", environ=environ).stderr for _ in range(2)]
+    assert "; but 3 are cancelled: run them again with: longhand retry batch_1 --which cancelled\n" in shown[0]
+    assert shown[1].startswith("longhand: its cancelled ones (the command: --which cancelled)\n")
 
 
 def test_the_failures_of_a_batch_are_queued_again_and_a_second_time_there_are_none(
