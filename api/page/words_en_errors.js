@@ -7,7 +7,7 @@ export const ERRORS = {
   "error.upstream_name_not_found": "The upstream's host name was not found",
   "error.upstream_connect_failed": "The upstream refused the connection",
   "error.upstream_connect_timeout": "The upstream did not accept the connection in time",
-  "error.upstream_tls_failed": "The upstream's certificate is not trusted",
+  "error.upstream_tls_failed": "The upstream's certificate or its encryption is not trusted",
   "error.upstream_rate_limited": "The upstream asked for fewer requests",
   "error.upstream_overloaded": "The upstream was overloaded",
   "error.upstream_request_too_large": "The request is larger than the upstream's limit for a minute",

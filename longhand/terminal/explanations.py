@@ -16,11 +16,11 @@ _ENGLISH = re.compile(r"[A-Za-z']+(?: [A-Za-z']+){3}")
 are none.
 """
 
-_QUOTED = frozenset({
+QUOTED = frozenset({
     "upstream_rejected", "upstream_rejected_in_stream", "upstream_server_error", "upstream_error_in_stream",
     "upstream_unauthorized", "upstream_quota_spent", "schema_mismatch",
 })  # fmt: skip
-"""Here the upstream's own words say more than the code. The page has the same list (`faults.js`)."""
+"""Here the upstream's own words say more than the code. A test holds the list of the page (`faults.js`) equal."""
 _NOT_ACCEPTED = "The text was not accepted: "
 _NEXT_RULE = re.compile(r"; (?=\w+: asked for )")
 
@@ -83,7 +83,7 @@ def plain_reason(owner: Any) -> str:
     code, message = str(error["code"]), " ".join((error["message"] or "").split())
     said = _in_words(message)
     if meaning := failure_of_code(code):
-        quoted = t("watch.said", meaning=meaning, said=said) if said and code in _QUOTED else meaning
+        quoted = t("watch.said", meaning=meaning, said=said) if said and code in QUOTED else meaning
         return t("error.of_code", code=code, meaning=quoted)
     return reason({**owner, "error": {"code": code, "message": said}})
 

@@ -1,6 +1,7 @@
 """Many jobs of a batch that fail: one line for each reason, in plain words, and advice that can help."""
 
 import json
+import re
 from collections import Counter
 from io import StringIO
 from typing import Any
@@ -10,12 +11,14 @@ from rich.console import Console
 
 from longhand.client.events import BatchDone, BatchStatus, Done
 from longhand.terminal import progress
-from longhand.terminal.explanations import plain_reason
+from longhand.terminal.explanations import QUOTED, plain_reason
 from longhand.terminal.failures import Failure, Failures, count_words, outcome
 from longhand.terminal.lists import status_of_batch
-from longhand.words.catalogue import entries, speaking
+from longhand.words.catalogue import Language, entries, speaking
 from tests.client.sent import JOB
+from tests.stack.running_up import ROOT
 
+PAGE = ROOT / "api" / "page"
 NAMES = ["Klassik", "Jazz", "Rock", "Pop", *(f"Nr. {number}" for number in range(8))]
 ANSWER = json.dumps({"error": {"message": "The model `gpt-x` does not exist.", "code": "model_not_found"}})
 WRONG_MODEL = {"code": "upstream_rejected", "message": f"HTTP 404: {ANSWER}"}
@@ -116,12 +119,28 @@ def test_a_reason_is_said_in_plain_words(code: str, message: str | None, why: st
 
 def test_a_reason_is_chinese_in_chinese() -> None:
     with speaking("zh"):
-        assert plain_reason({"error": WRONG_MODEL}).startswith("upstream_rejected：接口拒绝了这个请求：The model")
+        assert plain_reason({"error": WRONG_MODEL}).startswith("upstream_rejected：接口拒绝了请求：The model")
 
 
-def test_every_code_of_a_failed_job_is_said_in_both_languages() -> None:
-    assert set(entries("en", "_codes")) <= set(entries("zh", "_codes"))
-    assert len(entries("en", "_codes")) > 35
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_and_the_command_say_the_same_of_each_code_of_a_failed_job(language: Language) -> None:
+    script = (PAGE / f"words_{language}_errors.js").read_text()
+    page = dict(re.findall(r'"error\.(\w+)":\s*"(.*)",', script))
+    del page["said"]
+    command = {code: entries(language, "_codes").get(code) for code in entries("en", "_codes")}
+    assert len(page) > 35
+    # The command's sentences stand behind a code and a colon.
+    said = {code: sentence.replace(". ", ": ").casefold() for code, sentence in page.items()}
+    assert {
+        code: (page.get(code), command.get(code))
+        for code in {*page, *command}
+        if said.get(code) != str(command.get(code)).casefold()
+    } == {}
+
+
+def test_the_page_and_the_command_quote_the_upstream_for_the_same_codes() -> None:
+    [quoted] = re.findall(r"const QUOTED = \[(.*?)\]", (PAGE / "faults.js").read_text(), re.DOTALL)
+    assert set(re.findall(r"\w+", quoted)) == QUOTED
 
 
 def test_cancelled_and_expired_jobs_are_not_said_to_have_failed() -> None:

@@ -79,7 +79,7 @@ def test_a_text_that_is_not_accepted_is_told_by_its_rules() -> None:
         ("not_ended", "the job is in_progress: cancel it first", "任务生成中，请先取消"),
         ("already_ended", "the batch has ended as completed and cannot be cancelled", "批次已完成，不能再取消"),
         (None, "'batch_1' is not the id of a job, which begins with job_", "'batch_1' 不是任务的编号"),
-        ("upstream_rejected", "no such model", "接口拒绝了这个请求（原文：no such model）"),
+        ("upstream_rejected", "no such model", "接口拒绝了请求（原文：no such model）"),
         (
             "invalid_webhook_url",
             "url: its address 10.0.0.1 is not a global one; LONGHAND_WEBHOOK_ALLOW permits a network of your own",

@@ -90,8 +90,8 @@ def test_a_lost_attempt_is_not_said_to_have_died_each_time_and_any_other_says_wh
     cut = {**lost, "attempt": 2, "outcome": "failed", "error": {"code": "upstream_cut", "message": "it broke off"}}
     with speaking("zh"):
         shown = shown_by(job_summary(job(0, "bees", **KNOWN, attempts=[lost, cut])))
-    assert "连续三次" not in shown
-    assert re.search(r"2 +失败.+w1 upstream_cut：回答中断", shown), shown
+    assert "每次尝试" not in shown
+    assert re.search(r"2 +失败.+w1 upstream_cut：接口的回复中断", shown), shown
 
 
 def test_a_cancelled_batch_is_run_again_with_the_command_that_is_shown(

@@ -149,7 +149,7 @@ def test_an_error_of_the_api_is_explained_and_then_quoted() -> None:
     fault = {"error": {"code": "upstream_rejected", "message": "no such model"}}
     assert reason(fault) == "upstream_rejected: no such model"
     with speaking("zh"):
-        assert reason(fault) == "upstream_rejected：接口拒绝了这个请求（原文：no such model）"
+        assert reason(fault) == "upstream_rejected：接口拒绝了请求（原文：no such model）"
         assert reason({"error": {"code": "new_code", "message": "what"}}) == "new_code: what"
         assert meaning_of("new_code") == ""
         assert explained(ValueError("what")) == "what"

@@ -73,7 +73,7 @@ def test_remarks_are_in_the_language_of_the_command_and_in_json_always_english(t
         "0002-etc-passwd.partial.md：达到 token 上限而被截断",
         "0003-job_3.partial.md：不完整：失败（stall: no）",
         "0004-late：没有正文：排队中",
-        "0005-lost：没有正文：失败（worker_lost：工作进程连续三次在运行它时退出）",
+        "0005-lost：没有正文：失败（worker_lost：每次尝试时工作进程都意外退出）",
         "out",
     ]
     assert shown.stderr.endswith(f"已将 1 篇完整的文章写入 {tmp_path / 'out'}\n")
