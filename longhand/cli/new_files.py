@@ -17,7 +17,7 @@ MayReplace = Callable[[Sequence[Path]], bool]
 """Whether these files, which have another content, may be replaced."""
 
 
-def never(_: Sequence[Path]) -> bool:
+def never(_: Sequence[object]) -> bool:
     return False
 
 

@@ -20,18 +20,24 @@ def results(
     output: Annotated[str, typer.Option("--output", "-o", metavar="DIR|FILE")],
     form: Annotated[str | None, typer.Option("--format")] = None,
     force: Annotated[bool, typer.Option("--force", "-f")] = False,
+    mix: Annotated[bool, typer.Option("--mix")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the results of a batch to files, in input order, or those of one job. The batch may still be running."""
     if as_json and output == "-":
         raise InputError(t("results.json_or_stdout"))
     form, is_file = form_of(output, form)
+    may_ask = not as_json and sys.stdin.isatty()
 
     def may_replace(files: Sequence[Path]) -> bool:
-        if not force and not as_json and sys.stdin.isatty():
+        if not force and may_ask:
             confirm(t("results.ask", count=len(files), first=files[0]))
-            return True
-        return force
+        return force or may_ask
+
+    def may_mix(others: Sequence[str]) -> bool:
+        if not mix and may_ask:
+            confirm(t("results.ask_mix", folder=output, other=others[-1], id=resource_id))
+        return mix or may_ask
 
     with open_client() as client:
         if output == "-":
@@ -39,7 +45,9 @@ def results(
             return
         # What programs read is the same in every language.
         with speaking("en" if as_json else spoken()):
-            written = write_results(client, resource_id, Path(output), form, is_file=is_file, may_replace=may_replace)
+            written = write_results(
+                client, resource_id, Path(output), form, is_file=is_file, may_replace=may_replace, may_mix=may_mix
+            )
     if as_json:
         print_json({"files": [str(file) for file in written.files], "remarks": written.remarks})
     else:

@@ -14,6 +14,7 @@ from typing import IO, cast
 
 from jobs.model.article_names import article_stem, export_stem
 from jobs.model.message import has_calls
+from longhand.cli.folder_batches import NOTE, FolderBatches, MayMix
 from longhand.cli.new_files import MayReplace, NewFiles, made_folder, never, refuse_unless
 from longhand.cli.partial_files import ENDING, PartialFiles
 from longhand.client.client import Client
@@ -79,15 +80,17 @@ def write_results(
     *,
     is_file: bool = False,
     may_replace: MayReplace = never,
+    may_mix: MayMix = never,
 ) -> ExportReport:
     """Write the results of a batch or of one job into a folder or, with `is_file`, into one file. Missing folders are
-    made. `may_replace` is asked before another file is replaced. Raises `LonghandError`.
+    made. `may_replace` is asked before another file is replaced, and `may_mix` before articles are put beside those of
+    another batch. Raises `LonghandError`.
     """
     _check_form(form, resource_id)
     try:
         if form == "md" and not is_file:
             with made_folder(path):
-                return _write_articles(client, resource_id, path, may_replace)
+                return _write_articles(client, resource_id, path, may_replace, may_mix)
         with made_folder(path.parent if is_file else path):
             path = path if is_file else path / f"{_stem_of(client, resource_id)}.{form}"
             # Before much is read for nothing.
@@ -155,8 +158,12 @@ def _results_of(client: Client, resource_id: str) -> Generator[Result, None, Non
         yield _result_of(client, resource_id)
 
 
-def _write_articles(client: Client, resource_id: str, directory: Path, may_replace: MayReplace) -> ExportReport:
+def _write_articles(
+    client: Client, resource_id: str, directory: Path, may_replace: MayReplace, may_mix: MayMix
+) -> ExportReport:
     written = ExportReport()
+    batches = FolderBatches(directory, resource_id)
+    batches.refuse_unless(may_mix)
     partial_files = PartialFiles(directory)
     with closing(_results_of(client, resource_id)) as found, NewFiles(directory) as files:
         for number, item in enumerate(found, 1):
@@ -180,7 +187,9 @@ def _write_articles(client: Client, resource_id: str, directory: Path, may_repla
             else:
                 written.note("results.no_text", stem, *_status_and_reason(item))
         partial_files.put_marks(files)
-        files.put(may_replace, replaceable=partial_files.may_replace)
+        if written.files or written.incomplete:
+            batches.put_note(files)
+        files.put(may_replace, replaceable=lambda name: name == NOTE or partial_files.may_replace(name))
         partial_files.remove()
     return written
 

@@ -100,7 +100,7 @@ def test_any_custom_ids_become_names_that_are_safe_and_differ_on_every_system(tm
     script = [head(), b"\n".join(json.dumps(item).encode() for item in items)]
     with ScriptedUpstream(script) as server, Client(server.url) as client:
         written = write_results(client, "batch_1", tmp_path / "out", "md")
-    made = sorted((tmp_path / "out").iterdir())
+    made = sorted((tmp_path / "out").glob("[!.]*"))
     assert [path.read_bytes().decode() for path in made] == names  # in input order, each its own
     assert made == written.files
     for path in made:
@@ -207,7 +207,7 @@ def test_articles_replace_none_of_others_and_then_none_is_written(tmp_path: Path
         write_results(client, "batch_1", folder, "md", may_replace=may_replace)
         assert asked == [folder / "0002-b.md"]
         write_results(client, "batch_1", folder, "md")  # the same again is no other
-    assert [path.read_text() for path in sorted(folder.iterdir())] == ["a", "b", "c"]
+    assert [path.read_text() for path in sorted(folder.glob("[!.]*"))] == ["a", "b", "c"]
 
 
 def test_one_file_in_a_folder_has_the_name_of_the_pages_download(tmp_path: Path) -> None:

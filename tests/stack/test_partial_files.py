@@ -33,7 +33,7 @@ def write_both(folder: Path, *items: dict[str, object], meanwhile: Callable[[], 
 
 def test_a_text_written_anew_replaces_the_partial_file_that_longhand_wrote_of_it(tmp_path: Path) -> None:
     written = write_both(tmp_path, FAILED, ITEMS[0])
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"0001-bees.md": "Bees.\u2028\n蜂"}
+    assert {path.name: path.read_text() for path in tmp_path.glob("[!.]*")} == {"0001-bees.md": "Bees.\u2028\n蜂"}
     assert written.remarks == []
 
 
@@ -45,7 +45,7 @@ def test_a_partial_text_that_changed_replaces_the_one_that_longhand_wrote(tmp_pa
 def test_a_partial_file_under_the_heading_of_an_earlier_text_goes_too(tmp_path: Path) -> None:
     unnamed: dict[str, object] = {"custom_id": None}
     write_both(tmp_path, {**FAILED, **unnamed, "partial_text": "# Wasps\n\nT"}, {**ITEMS[0], **unnamed})
-    assert [path.name for path in tmp_path.iterdir()] == ["0001-job_1.md"]
+    assert [path.name for path in tmp_path.glob("[!.]*")] == ["0001-job_1.md"]
 
 
 def test_a_partial_file_that_the_user_edited_stays_and_is_named(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_text_that_became_whole_replaces_the_partial_file_of_an_older_version(
     script = [head(), json.dumps(ITEMS[0]).encode()]
     with ScriptedUpstream(script) as server, Client(server.url) as client:
         write_results(client, "batch_1", tmp_path, "md")
-    assert [path.name for path in tmp_path.iterdir()] == ["0001-bees.md"]
+    assert [path.name for path in tmp_path.glob("[!.]*")] == ["0001-bees.md"]
 
 
 def test_an_article_without_a_custom_id_is_named_by_its_heading_and_its_early_partial_file_goes(tmp_path: Path) -> None:
@@ -116,4 +116,4 @@ def test_an_article_without_a_custom_id_is_named_by_its_heading_and_its_early_pa
     (tmp_path / "0001-job_1.partial.md").write_text("# The")
     with ScriptedUpstream(script) as server, Client(server.url) as client:
         write_results(client, "batch_1", tmp_path, "md")
-    assert [path.name for path in tmp_path.iterdir()] == ["0001-The-Tea-of-Assam.md"]
+    assert [path.name for path in tmp_path.glob("[!.]*")] == ["0001-The-Tea-of-Assam.md"]

@@ -56,7 +56,7 @@ def test_a_batch_goes_in_is_watched_and_comes_out_in_input_order(at: dict[str, s
     longhand("results", batch_id, "-o", str(tmp_path / "out"), environ=at)
     longhand("results", batch_id, "-o", str(tmp_path / "out"), "--format", "jsonl", environ=at)
     names = [f"000{place}-{topic}.md" for place, topic in enumerate(topics, 1)]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [*names, f"{batch_id}.jsonl"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("[!.]*")) == [*names, f"{batch_id}.jsonl"]
     items = [json.loads(line) for line in (tmp_path / "out" / f"{batch_id}.jsonl").read_text().splitlines()]
     assert [item["custom_id"] for item in items] == topics
     assert [item["text"] for item in items] == [(tmp_path / "out" / name).read_text() for name in names]
