@@ -7,7 +7,7 @@ In all of them a completed text and a partial one have different names, and a co
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from api.csv_rows import csv_row
@@ -18,6 +18,7 @@ from api.http.json_lines import json_line_with
 from api.http.slices import in_slices
 from jobs.model.batch_records import Batch
 from jobs.model.message import calls_of
+from jobs.model.prompt import prompt_of
 from jobs.model.status import JobStatus
 from jobs.store.queries import StoredResult
 
@@ -118,17 +119,8 @@ def _csv_row(index: int, result: StoredResult) -> dict[str, Any]:
         "cost_currency": cost.get("currency"),
         "cost_source": cost.get("source"),
         "metadata": json.dumps(job.metadata, ensure_ascii=False) if job.metadata else None,
-        "prompt": _prompt(job.request or {}),
+        "prompt": prompt_of(job.request or {}),
     }
-
-
-def _prompt(request: Mapping[str, Any]) -> str:
-    """What the last message of the user says; of one with parts, their texts."""
-    asked = [message.get("content") for message in request.get("messages") or () if message.get("role") == "user"]
-    content = asked[-1] if asked else None
-    if isinstance(content, list):
-        return "\n".join(part["text"] for part in content if isinstance(part.get("text"), str))
-    return content if isinstance(content, str) else ""
 
 
 def _harmless(value: Any) -> Any:

@@ -11,7 +11,7 @@ from longhand.client.batch_objects import Batch
 from longhand.client.objects import Job
 from longhand.terminal.cells import first_cells, one_line
 from longhand.terminal.costs import short_cost
-from longhand.terminal.explanations import reason
+from longhand.terminal.explanations import plain_reason
 from longhand.terminal.failures import outcome
 from longhand.terminal.tables import moment_of, number, plain_table, seconds, status_text
 from longhand.words.catalogue import t
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from jobs.store.keys import ApiKey
 
 _REASON_CELLS = 200
-"""The most of a reason that a list shows; `longhand show` has all of it."""
+"""The most of a reason that a list shows; `longhand show` has all of it, and what each attempt met."""
 _SHORT_NAME_CELLS = 14
 """A narrow terminal with reasons has so much room for a custom_id."""
 
 
 def failure_of(job: Job) -> str:
     """Why a job failed, in a line; empty for others, also for one that is tried again."""
-    return first_cells(one_line(reason(job)), _REASON_CELLS) if job["status"] in ("failed", "expired") else ""
+    return first_cells(one_line(plain_reason(job)), _REASON_CELLS) if job["status"] in ("failed", "expired") else ""
 
 
 def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:

@@ -11,10 +11,19 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.model.message import calls_as_text
+from jobs.model.prompt import prompt_of
 from longhand.client.objects import Json
-from longhand.terminal.cells import plain
+from longhand.terminal.cells import first_cells, one_line, plain
 from longhand.terminal.costs import attempt_cost, cost_text
-from longhand.terminal.explanations import cut_short_words, heading, reason, source_word, status_word, with_meaning
+from longhand.terminal.explanations import (
+    cut_short_words,
+    heading,
+    plain_reason,
+    reason,
+    source_word,
+    status_word,
+    with_meaning,
+)
 from longhand.terminal.failures import outcome
 from longhand.terminal.output import PlainConsole, open_console
 from longhand.terminal.waiting_words import hold_sentence, waits_sentence
@@ -98,8 +107,8 @@ def job_summary(job: Json) -> RenderableType:
         "waits": waits_sentence(job),
         "because": _because(job.get("hold")),
         "metadata": _pairs(job.get("metadata")),
-        "cells": _shortened(_pairs(job.get("cells"))),
-        "prompt": _shortened(_prompt(job)),
+        "cells": _beginning(_pairs(job.get("cells")) or ""),
+        "prompt": _beginning(prompt_of(job.get("request") or {})),
         "created": moment_of(job["created_at"]),
         "started": moment_of(job.get("started_at")),
         "finished": moment_of(job.get("finished_at")),
@@ -111,7 +120,7 @@ def job_summary(job: Json) -> RenderableType:
         "text_of": _text_of(job),
         "usage": _usage(usage),
         "cost": cost_text(job),
-        "error": reason(job),
+        "error": plain_reason(job),
     }
     attempts = job.get("attempts") or []
     view = _rows(job["id"], rows)
@@ -209,17 +218,8 @@ def _rows(title: str, rows: dict[str, str | Text | None]) -> Table:
     return grid
 
 
-def _prompt(job: Json) -> str | None:
-    messages = (job.get("request") or {}).get("messages") or []
-    content = messages[-1].get("content") if messages else None
-    return content if isinstance(content, str) else None
-
-
-def _shortened(text: str | None) -> str | None:
-    if text is None:
-        return None
-    text = plain(text)
-    return text if len(text) <= 200 else text[:199] + "…"
+def _beginning(text: str) -> str:
+    return first_cells(one_line(text), 200)
 
 
 def _because(hold: Json | None) -> str | None:

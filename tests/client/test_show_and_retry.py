@@ -56,10 +56,40 @@ def test_a_list_says_why_jobs_failed(width: int, counts: bool) -> None:
     shown = console.file.getvalue()
     column = shown.index("because")
     told = "".join(line[column:].rstrip() or " " for line in shown.splitlines()[1:])
-    assert told.replace(" ", "") == "upstream_rejected:themodelisnotknown"
+    assert told.replace(" ", "") == "upstream_rejected:theupstreamrejectedtherequest:themodelisnotknown"
     assert "stall" not in shown
     assert ("seconds" in shown.splitlines()[0]) is counts
     assert "because" not in shown_by(jobs_table([again], wide=False))
+
+
+def test_a_failed_job_says_why_in_a_sentence_and_each_attempt_what_it_met() -> None:
+    answer = json.dumps({"error": {"message": "The model `gpt-x` does not exist."}})
+    error = {"code": "upstream_rejected", "message": f"HTTP 404: {answer}"}
+    attempt = {"attempt": 1, "worker": "w1", "started_at": 1.0, "outcome": "failed", "error": error}
+    failed = job(0, "bees", **{**KNOWN, "error": error}, status="failed", attempts=[attempt])
+    sentence = "upstream_rejected: the upstream rejected the request: The model `gpt-x` does not exist."
+    shown = shown_by(job_summary(failed))
+    assert re.search(rf"^error +{re.escape(sentence)}$", shown.rstrip(), re.MULTILINE)
+    assert f"w1 upstream_rejected: HTTP 404: {answer}" in shown
+    assert sentence in shown_by(jobs_table([failed], wide=True))
+    with speaking("zh"):
+        sentence = "upstream_rejected：接口拒绝了请求：The model `gpt-x` does not exist."
+        assert sentence in shown_by(job_summary(failed))
+        assert sentence in shown_by(jobs_table([failed], wide=True))
+
+
+def test_a_job_shows_the_beginning_of_its_prompt_in_one_line_that_moves_no_cursor() -> None:
+    parts = [
+        {"type": "text", "text": "About\n\x1b[2Jbees,"},
+        {"type": "image_url"},
+        {"type": "text", "text": "蜂" * 200},
+    ]
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": parts}, {"role": "assistant"}]
+    shown = shown_by(job_summary(job(0, None, **KNOWN, request={"messages": messages})))
+    [prompt] = re.findall(r"^prompt +(.+(?:\n  .+)*)$", shown, re.MULTILINE)
+    # The lines are Rich's, which breaks what is wider than the column.
+    assert " ".join(prompt.split()) == "About [2Jbees, " + "蜂" * 92 + "…"
+    assert "brief" not in shown
 
 
 def test_a_tool_call_is_shown_with_its_name_and_its_arguments_and_moves_no_cursor() -> None:
