@@ -8,6 +8,7 @@ from sqlalchemy import Select, bindparam, exists, select
 from api.callers.caller import Caller, is_operator
 from api.forms.upstreams import upstream_json
 from api.services import Services
+from jobs.dispatch.refused_lately import RefusedLately, read_refused_lately
 from jobs.dispatch.upstream_states import UpstreamState, read_upstream_states
 from jobs.store.database import Database
 from jobs.tables import jobs
@@ -19,11 +20,15 @@ def upstreams_json(services: Services, caller: Caller, *, with_states: bool = Tr
     work.
     """
     specs = services.upstreams.current().specs
+    operator = is_operator(caller)
     states: dict[str, UpstreamState] = {}
+    refused: dict[str, RefusedLately] = {}
     if with_states:
         states = read_upstream_states(services.database, specs, services.settings.hint_seconds)
-    operator = is_operator(caller)
-    shown = [upstream_json(spec, states.get(spec.name), with_messages=operator) for spec in specs]
+        refused = read_refused_lately(services.database, None if operator else caller.project)
+    shown = [
+        upstream_json(spec, states.get(spec.name), refused.get(spec.name), with_messages=operator) for spec in specs
+    ]
     if not operator:
         named = {lane["model"] for upstream in shown for lane in upstream["in_use"] or ()}
         own = _models_of(services.database, caller.project, named)

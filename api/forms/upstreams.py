@@ -3,13 +3,18 @@
 from typing import Any
 
 from jobs.dispatch.holds import Hold
-from jobs.dispatch.upstream_states import ModelState, UpstreamState
+from jobs.dispatch.refused_lately import RefusedLately
+from jobs.dispatch.upstream_states import ErrorState, ModelState, UpstreamState
 from jobs.pace.usage import LimitUse
 from jobs.upstreams import UpstreamSpec
 
 
-def upstream_json(spec: UpstreamSpec, state: UpstreamState | None, *, with_messages: bool) -> dict[str, Any]:
-    """`state` None: nothing is known. Messages of errors may quote other projects, so they are for operators alone."""
+def upstream_json(
+    spec: UpstreamSpec, state: UpstreamState | None, refused: RefusedLately | None = None, *, with_messages: bool
+) -> dict[str, Any]:
+    """`state` None: nothing is known. Messages of errors may quote other projects, so they are for operators alone.
+    `refused` is of jobs that the caller may see.
+    """
     error = state.last_error if state else None
     return {
         "object": "upstream",
@@ -28,14 +33,18 @@ def upstream_json(spec: UpstreamSpec, state: UpstreamState | None, *, with_messa
         "hold": _hold_json(state.hold, with_messages=with_messages) if state and state.hold else None,
         "running": state.running if state else None,
         "in_use": [_model_json(model) for model in state.models] if state else None,
-        "last_error": error
-        and {
-            "code": error.code,
-            "at": error.at.timestamp(),
-            "message": error.message if with_messages else None,
-        },
+        "last_error": _error_json(error, with_messages=with_messages) if error else None,
+        "refused": _refused_json(refused) if refused else None,
         "first_delta_seconds": state.first_delta_seconds if state else None,
     }
+
+
+def _error_json(error: ErrorState, *, with_messages: bool) -> dict[str, Any]:
+    return {"code": error.code, "at": error.at.timestamp(), "message": error.message if with_messages else None}
+
+
+def _refused_json(refused: RefusedLately) -> dict[str, Any]:
+    return {"count": refused.count, "error": _error_json(refused.error, with_messages=True)}
 
 
 def _hold_json(hold: Hold, *, with_messages: bool) -> dict[str, Any]:

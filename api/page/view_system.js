@@ -3,7 +3,6 @@
 import { accountPart } from "./account.js";
 import { el, put, wrong } from "./dom.js";
 import { call, onReturn } from "./net.js";
-import { refusedLately } from "./refused_lately.js";
 import { refusalOf } from "./refusals.js";
 import { badge, setBadge } from "./status.js";
 import { HeldList } from "./system_held.js";
@@ -13,9 +12,6 @@ import { UpstreamList } from "./system_upstreams.js";
 import { t } from "./words.js";
 
 const LOOK_MS = 2500;
-const LATEST_MS = 10000;
-const LATEST_PAUSE_MS = 700;
-const MOST_LATEST = 50;
 
 export function systemView() {
   const closed = new AbortController();
@@ -39,16 +35,12 @@ export function systemView() {
   );
   let timer = null;
   let turns = 0;
-  let latest = [];
-  let latestAt = -Infinity;
 
   async function look() {
     clearTimeout(timer);
     const turn = (turns += 1);
     try {
       const status = await call("/v1/status", { signal: closed.signal });
-      // The state is not kept waiting for what a slow database does not tell.
-      if (status.database.state === "ok") await Promise.race([readLatest(), pause(LATEST_PAUSE_MS)]);
       if (turn !== turns) return; // a later look tells what is newer, and goes on
       fault.replaceChildren();
       show(status);
@@ -62,17 +54,9 @@ export function systemView() {
     timer = setTimeout(look, document.hidden ? 4 * LOOK_MS : LOOK_MS);
   }
 
-  /** Read the latest articles, which tell whether the upstreams take what they are sent; not at every look. */
-  async function readLatest() {
-    if (performance.now() - latestAt < LATEST_MS) return;
-    latestAt = performance.now();
-    const read = call(`/v1/jobs?limit=${MOST_LATEST}`, { signal: closed.signal });
-    latest = await read.then(({ data }) => data, () => []);
-  }
-
   function show(status) {
     const found = noticesOf(status);
-    const all = (status.upstreams ?? []).map((one) => ({ ...one, refused: refusedLately(latest, one.name) }));
+    const all = status.upstreams ?? [];
     const isWell = found.length === 0 && !all.some(({ state: its, refused }) => its === "held" || refused);
     setBadge(state, isWell ? "completed" : "partly_failed", t(isWell ? "system.well" : "system.not_well"));
     putIfNew(notices, found.map(String).join("\n"), () => found.map((notice) => notice.node()));
@@ -105,8 +89,6 @@ export function systemView() {
     },
   };
 }
-
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 function part(title, ...children) {
   return el("section", { class: "system-part" }, el("h2", {}, t(title)), ...children);

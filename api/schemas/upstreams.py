@@ -63,6 +63,13 @@ class LastErrorObject(Described):
     message: str | None = Field(description="Shown to this machine, or to a key of the project `default`.")
 
 
+class RefusedObject(Described):
+    """How many jobs it has refused since it last took one, and why the latest."""
+
+    count: int
+    error: LastErrorObject
+
+
 class UpstreamObject(Described):
     """An endpoint: what the upstreams file says of it, and how it is doing. Times are Unix seconds; unknown is null."""
 
@@ -79,6 +86,9 @@ class UpstreamObject(Described):
     running: int | None = Field(description="Streams that all workers have there now.")
     in_use: list[ModelInUseObject] | None
     last_error: LastErrorObject | None
+    refused: RefusedObject | None = Field(
+        description="There if it refused the last three or more of your jobs, or of all jobs with a key of `default`."
+    )
     first_delta_seconds: float | None = Field(description="The median over its models.")
 
 

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from longhand.client.objects import Json
-from longhand.terminal.explanations import reason, status_word
+from longhand.terminal.explanations import plain_reason, reason, status_word
 from longhand.terminal.tables import moment_of, plain_table
 from longhand.terminal.waiting_words import LANES, hold_sentence
 from longhand.words.catalogue import t, translated
@@ -28,7 +28,7 @@ def upstreams_table(listed: list[Json]) -> Table:
         limits = upstream["limits"]
         table.add_row(
             Text(upstream["name"]),
-            Text(status_word(upstream["state"] or UNKNOWN), style="red" if upstream["state"] == "held" else "green"),
+            _state(upstream),
             _of(upstream["running"], limits["max_streams"]),
             "",
             _of(None, limits["requests_per_minute"]),
@@ -50,6 +50,13 @@ def upstreams_table(listed: list[Json]) -> Table:
     return table
 
 
+def _state(upstream: Json) -> Text:
+    """One that is not held may yet refuse all that it is sent."""
+    if upstream["state"] == "ok" and upstream.get("refused"):
+        return Text(status_word("refuses"), style="red")
+    return Text(status_word(upstream["state"] or UNKNOWN), style="red" if upstream["state"] == "held" else "green")
+
+
 def _is_quoted(hold: Json) -> bool:
     """Whether its message is the upstream's own. That nothing answers there, Longhand has already reported."""
     return hold["held_by"] != "person" and not hold["message"].startswith("No connection to ")
@@ -65,7 +72,11 @@ def notes(listed: Json) -> Iterator[str]:
             yield hold_sentence(held) + (
                 t("upstreams.it_said", message=translated(hold["message"])) if is_quoted else ""
             )
-        if error:
+        refused = upstream.get("refused")
+        if refused:
+            of_last = {"time": moment_of(refused["error"]["at"]), "why": plain_reason({"error": refused["error"]})}
+            yield t("upstreams.refused", name=upstream["name"], count=refused["count"], **of_last)
+        if error and not (refused and refused["error"]["at"] >= error["at"]):
             why = reason({"error": error})
             yield t("upstreams.last_error", name=upstream["name"], time=moment_of(error["at"]), why=why)
     limits = {lane["limited_by"] for upstream in listed["data"] for lane in upstream["in_use"] or ()}

