@@ -51,7 +51,7 @@ def post_retry_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId
         named = f"no job of the batch is {' or '.join(sorted(which))}"
         others = count_retryable(services.database, batch_id)
         if not others:
-            raise ApiError(409, "nothing_to_retry", f"{named}: there is nothing to run again")
+            raise ApiError(409, "nothing_to_retry", f"{named}: there is nothing to run again", retryable=others)
         other, count = max(others.items(), key=lambda pair: pair[1])
         raise ApiError(409, "nothing_to_retry", f"{named}: there is nothing to run again but its {other} ones"
                        f' ({count}), if you name them in "which" (the command: --which {other})',

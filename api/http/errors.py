@@ -87,7 +87,7 @@ def error_answer(error: ApiError) -> Response:
 def error_body(error: ApiError) -> dict[str, Any]:
     """The refusal as JSON."""
     kind = "invalid_request_error" if error.status < 500 else "server_error"
-    more = {"retryable": error.retryable} if error.retryable else {}
+    more = {} if error.retryable is None else {"retryable": error.retryable}
     return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code, **more}}
 
 

@@ -16,7 +16,7 @@ class ErrorDetail(Described):
     code: str
     retryable: dict[str, int] | None = Field(
         default=None,
-        description="Only with `nothing_to_retry`: how many jobs of the batch another `which` would run again.",
+        description="Only with `nothing_to_retry` of a batch: how many of its jobs another `which` would run again.",
     )
 
 

@@ -39,13 +39,13 @@ def retry(
 
 def _in_own_words(error: ConflictError, batch_id: str, chosen: list[Retried] | None) -> LonghandError:
     """A refusal that names a field of the API, with the option of the command. An older API sends only its sentence."""
-    if not error.retryable:
+    if error.retryable is None:
         return error
+    about = {"id": batch_id, "statuses": t("retry.or").join(map(heading, chosen or ("failed", "expired")))}
+    if not error.retryable:
+        return LonghandError(t("retry.nothing", **about))
     name, count = max(error.retryable.items(), key=lambda pair: pair[1])
-    statuses = t("retry.or").join(map(heading, chosen or ("failed", "expired")))
-    return LonghandError(
-        t("retry.nothing_but", id=batch_id, statuses=statuses, count=count, other=heading(name), name=name)
-    )
+    return LonghandError(t("retry.nothing_but", **about, count=count, other=heading(name), name=name))
 
 
 def _said_of(retried: Json) -> str:

@@ -104,7 +104,8 @@ def refusal(response: httpx.Response, body: bytes) -> RefusedError:
         error = json.loads(body)["error"]
         message = typed(error["message"], str)
         code, param = typed(error.get("code"), str, None), typed(error.get("param"), str, None)
-        retryable = {name: typed(count, int) for name, count in (error.get("retryable") or {}).items()}
+        retryable = typed(error.get("retryable"), dict, None)
+        retryable = retryable and {name: typed(count, int) for name, count in retryable.items()}
     except WRONG_FORM:
         kind = response.headers.get("content-type", "no content type")
         message = f"{response.url} answered {response.status_code} ({kind}), which is not an answer of Longhand"

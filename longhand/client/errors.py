@@ -57,8 +57,8 @@ class RefusedError(LonghandError):
         self.param = param
         self.retry_after_seconds = retry_after_seconds
         """How long to wait before the next try, if the answer said so."""
-        self.retryable = retryable or {}
-        """Of `nothing_to_retry`: how many jobs of the batch another `which` would run again."""
+        self.retryable = retryable
+        """Of `nothing_to_retry`: how many jobs of the batch another `which` would run again; None: it is not said."""
 
 
 class InvalidRequestError(RefusedError):

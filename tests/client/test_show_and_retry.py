@@ -173,7 +173,9 @@ def test_the_failures_of_a_batch_are_queued_again_and_a_second_time_there_are_no
         assert [job["status"] for job in client.jobs(batch_id=played.batch_id)] == ["completed", "queued", "completed"]
     again = longhand("retry", played.batch_id, environ=environ)
     assert again.returncode == 1
-    assert again.stderr.startswith("longhand: no job of the batch is expired or failed: there is nothing to run again")
+    assert (
+        again.stderr == f"longhand: {played.batch_id}: no job is failed or expired, so there is nothing to run again\n"
+    )
 
 
 @pytest.mark.parametrize(
