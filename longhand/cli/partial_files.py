@@ -27,13 +27,13 @@ class PartialFiles:
         self._may_mark = found is not None
         self._marks = found or {}
         self._has_changed = False
-        self._ours: set[str] = set()
+        self._ours: dict[str, bytes] = {}
+        """What was in those that are Longhand's own. Who edits one meanwhile has made another file of it."""
         self._to_remove: list[str] = []
 
     def write(self, files: NewFiles, name: str, job_id: str, text: str) -> Path:
         """Write an incomplete text; the path that it will have."""
-        if self._is_ours(name, job_id, text.encode()):
-            self._ours.add(name)
+        self._is_ours(name, job_id, text.encode())
         self._mark(name, {"job": job_id, "sha256": sha256(text.encode()).hexdigest()})
         return files.write(name, text)
 
@@ -54,22 +54,26 @@ class PartialFiles:
 
     def may_replace(self, name: str) -> bool:
         """Whether the file of this name that is there is Longhand's own."""
-        return name in self._ours
+        return name == MARKS or self._is_unchanged(name)
 
     def put_marks(self, files: NewFiles) -> None:
         """Write down what is there now, if that has changed."""
         for name in self._to_remove:
             self._mark(name, None)
         if self._marks and self._has_changed:
-            self._ours.add(MARKS)
             files.write(MARKS, json.dumps(self._marks, indent=1, ensure_ascii=False) + "\n")
 
-    def remove(self) -> None:
-        """Remove what whole texts have replaced."""
-        for name in self._to_remove:
-            (self._folder / name).unlink(missing_ok=True)
+    def remove(self) -> list[Path]:
+        """Remove what whole texts have replaced. What somebody has edited meanwhile is left, and returned."""
+        left = []
+        for name in dict.fromkeys(self._to_remove):
+            if self._is_unchanged(name):
+                (self._folder / name).unlink(missing_ok=True)
+            elif os.path.lexists(self._folder / name):
+                left.append(self._folder / name)
         if not self._marks and self._has_changed:
             (self._folder / MARKS).unlink(missing_ok=True)
+        return left
 
     def _is_ours(self, name: str, job_id: str, text: bytes) -> bool:
         file = self._folder / name
@@ -77,9 +81,16 @@ class PartialFiles:
             return False
         content = file.read_bytes()
         mark = self._marks.get(name)
-        if mark is not None and mark == {"job": job_id, "sha256": sha256(content).hexdigest()}:
+        marked = mark is not None and mark == {"job": job_id, "sha256": sha256(content).hexdigest()}
+        if marked or (content and text.startswith(content)):
+            self._ours[name] = sha256(content).digest()
             return True
-        return bool(content) and text.startswith(content)
+        return False
+
+    def _is_unchanged(self, name: str) -> bool:
+        file = self._folder / name
+        is_file = file.is_file() and not file.is_symlink()
+        return is_file and self._ours.get(name) == sha256(file.read_bytes()).digest()
 
     def _mark(self, name: str, mark: dict[str, str] | None) -> None:
         if not self._may_mark or self._marks.get(name) == mark:

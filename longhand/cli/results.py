@@ -190,7 +190,8 @@ def _write_articles(
         if written.files or written.incomplete:
             batches.put_note(files)
         files.put(may_replace, replaceable=lambda name: name == NOTE or partial_files.may_replace(name))
-        partial_files.remove()
+        for left in partial_files.remove():
+            written.note("results.left", left)
     return written
 
 

@@ -1,8 +1,9 @@
 """`longhand results` and the files of incomplete texts: which it replaces or removes, and which are not its own."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -56,6 +57,22 @@ def test_a_partial_file_that_the_user_edited_stays_and_is_named(tmp_path: Path) 
     assert written.remarks == [
         f"{file}: left as it is, because Longhand did not write what is in it; the whole text lies beside it"
     ]
+
+
+def test_a_partial_file_that_the_user_edits_while_results_are_read_stays_and_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "0001-bees.partial.md"
+
+    class Reading:
+        def results(self, _batch_id: str) -> Iterator[dict[str, object]]:
+            yield ITEMS[0]
+            file.write_text("Wasps. And mine.")
+            yield {**ITEMS[0], "id": "job_2", "custom_id": "ants"}
+
+    write_both(tmp_path, FAILED)
+    written = write_results(cast("Client", Reading()), "batch_1", tmp_path, "md")
+    assert file.read_text() == "Wasps. And mine."
+    assert [path.name for path in written.files] == ["0001-bees.md", "0002-ants.md"]
+    assert written.remarks[0].startswith(f"{file}: left as it is")
 
 
 @pytest.mark.parametrize("content", ["", "notes", "Bees.\u2028\n蜂 and more"])
