@@ -46,7 +46,9 @@ def _close(database: Database, which: ColumnElement[bool]) -> list[str]:
             # Locked before its usage is added up, so that a count by `jobs/lifecycle/lost.py` comes either before the
             # sum and is in it, or after the batch has ended, and then corrects it.
             locked = select(*_OF_ENDED).where(batches.c.id == batch_id).with_for_update()
-            batch = connection.execute(locked).mappings().one()
+            batch = connection.execute(locked).mappings().one_or_none()
+            if batch is None:  # deleted since it was found
+                continue
             final = _final_values(connection, database, batch_id, BatchStatus(status))
             ended_at = final["finalizing_at"]
             outputs = name_outputs(batch, ended_at, completed=final["completed"], failed=final["failed"])

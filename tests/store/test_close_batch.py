@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from sqlalchemy import delete, event
 
 from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.lifecycle.cancel_batch import cancel_batch
@@ -17,6 +18,7 @@ from jobs.model.records import Usage
 from jobs.model.status import BatchStatus
 from jobs.store.database import Database
 from jobs.store.queries import list_batches, read_batch
+from jobs.tables import batches
 from tests.store.store_fixtures import REFUSED, USAGE, Store, at_once, new_job, store, written
 
 __all__ = ["store"]  # a fixture
@@ -228,3 +230,21 @@ def test_a_batch_whose_worker_died_before_it_settled_is_settled_by_another(store
     shown, more = list_batches(store.database, after=None, limit=10, project=None)
     assert not more
     assert {batch.id: batch.status for batch in shown} == {done[0]: "completed", open_[0]: "in_progress"}
+
+
+def test_a_batch_that_is_deleted_while_it_is_closed_keeps_no_other_from_its_end(store: Store) -> None:
+    """It ended the round of dispatch, and its reservations came a second later."""
+    (gone, _), (other, _) = store.submit_batch(1), store.submit_batch(1)
+    for batch_id in (gone, other):
+        cancel_job(store.database, store.ids(batch_id)[0])
+    deleted: list[str] = []
+
+    def delete_it(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT batches.id, batches.status") and not deleted:
+            deleted.append(gone)
+            with store.database.write() as connection:
+                connection.execute(delete(batches).where(batches.c.id == gone))
+
+    event.listen(store.database.engine, "after_cursor_execute", delete_it)
+    assert close_batches(store.database) == [other]
+    assert deleted == [gone]
