@@ -17,11 +17,11 @@ from api.watching.tails import Tails
 from jobs.live.worker_signs import WorkerSign
 from jobs.store.database import Database
 from jobs.store.revision import read_revision
-from jobs.store.write_trial import has_room
+from jobs.store.write_trial import find_refusal
 
 LOOK_SECONDS = 1.0
 TRIAL_SECONDS = 10.0
-"""How long it holds that the disk of the database had room. Anybody may ask, and each trial is a write."""
+"""How long it holds that the database took a write. Anybody may ask, and each trial is a write."""
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class Looks:
     def __init__(self, database: Database, tails: Tails, *, trial_seconds: float = TRIAL_SECONDS) -> None:
         self._trial_seconds = trial_seconds
         self._trial_thread = CapacityLimiter(1)
-        self._trial: asyncio.Task[bool] | None = None
+        self._trial: asyncio.Task[str | None] | None = None
         self._tried_at: float | None = None
         self._database = database
         self._tails = tails
@@ -77,18 +77,18 @@ class Looks:
         self._at_redis = task = _under_way(self._at_redis, self._ask_redis)
         return await _answer_of(task)
 
-    async def has_room(self) -> bool:
-        """Whether the disk of the database has room, as the last trial found; a new one if that was long ago. One that
-        waits for its turn to write says nothing yet.
+    async def refusal(self) -> str | None:
+        """Why the database takes no writes, as the last trial found; a new one if that was long ago. One that waits for
+        its turn to write says nothing yet.
         """
         now = time.monotonic()
         if self._tried_at is None or (now - self._tried_at >= self._trial_seconds and self._trial_ended()):
             self._tried_at = now
-            self._trial = asyncio.create_task(run_sync(has_room, self._database, limiter=self._trial_thread))
+            self._trial = asyncio.create_task(run_sync(find_refusal, self._database, limiter=self._trial_thread))
         try:
-            return self._trial is None or await within(LOOK_SECONDS, asyncio.shield(self._trial))
+            return None if self._trial is None else await within(LOOK_SECONDS, asyncio.shield(self._trial))
         except TimeoutError:
-            return True
+            return None
 
     def _trial_ended(self) -> bool:
         return self._trial is None or self._trial.done()

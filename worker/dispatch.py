@@ -21,6 +21,7 @@ from jobs.live.status_changes import StatusChange, notifications
 from jobs.model.status import JobStatus
 from jobs.settings import Settings
 from jobs.store.database import DATABASE_ERRORS, Database
+from jobs.store.write_trial import try_write
 from worker.active_attempts import ActiveAttempts
 from worker.background_loop import BackgroundLoop
 from worker.counts import WorkerCounts
@@ -108,14 +109,7 @@ class Dispatch(BackgroundLoop):
     def _rescue(self) -> None:
         # The heartbeat of a process without streams does not synchronize, and this clock may be ahead.
         self._database.synchronize()
-        # Only leases that had already run out at the last look: while the database hung nobody could renew, and when it
-        # answers again, the owners get a heartbeat's time to do it.
-        last, self._looked_at = self._looked_at, self._database.now()
-        while last is not None and (lost := rescue.rescue_lost(self._database, run_out_before=last)):
-            for change in lost:
-                log.warning("rescue, now %s", change.status, extra=_ids_of(change, "rescue"))
-            self._counts.add_rescued(len(lost))
-            self._publish_changes(lost)
+        self._rescue_lost()
         self._expire_and_cancel()
         for batch_id in close_batches(self._database):
             log.info("close batch", extra={"action": "close batch", "batch_id": batch_id})
@@ -125,6 +119,21 @@ class Dispatch(BackgroundLoop):
         forget_keys(self._database, self._settings.idempotency_seconds)
         for batch_id in clear_abandoned(self._database):
             log.warning("clear away the draft of a process that is gone", extra={"batch_id": batch_id})
+
+    def _rescue_lost(self) -> None:
+        """Only leases that had already run out at the last look, if the database took a write then: while it hung, was
+        full or only read, nobody could renew, and when it takes writes again, the owners get a heartbeat's time.
+        """
+        last, self._looked_at = self._looked_at, None
+        if not rescue.find_lost(self._database):
+            return
+        try_write(self._database)
+        self._looked_at = self._database.now()
+        while last is not None and (lost := rescue.rescue_lost(self._database, run_out_before=last)):
+            for change in lost:
+                log.warning("rescue, now %s", change.status, extra=_ids_of(change, "rescue"))
+            self._counts.add_rescued(len(lost))
+            self._publish_changes(lost)
 
     def _expire_and_cancel(self) -> None:
         of_batch = go_on_cancelling(self._database)

@@ -8,6 +8,7 @@ from time import monotonic
 from jobs.lifecycle.lease import Checkpoint, find_stop_requests, renew
 from jobs.settings import Settings
 from jobs.store.database import DATABASE_ERRORS, Database, is_transient
+from jobs.store.refused_writes import is_disk_full
 from jobs.store.text_bytes import read_text_bytes
 from worker.active_attempts import ActiveAttempt, ActiveAttempts, StopReason
 from worker.background_loop import BackgroundLoop
@@ -72,9 +73,10 @@ class Heartbeat(BackgroundLoop):
         try:
             kept = renew(self._database, self._worker, checkpoints, self._settings.lease_seconds)
         except DATABASE_ERRORS as error:
-            if is_transient(error):
+            if is_transient(error) and not is_disk_full(error):
                 raise
-            # One text that the database refuses must not cost every job of the process its lease.
+            # One text that the database refuses, or for which its disk has no room, must not cost every job of the
+            # process its lease.
             log.exception("checkpoint refused, renewing without texts")
             checkpoints = [replace(checkpoint, text=None) for checkpoint in checkpoints]
             kept = renew(self._database, self._worker, checkpoints, self._settings.lease_seconds)

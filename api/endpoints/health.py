@@ -62,12 +62,12 @@ async def _render(services: Services) -> bytes:
 
 
 async def _look(services: Services) -> dict[str, Any]:
-    database, redis, has_room = await asyncio.gather(
-        _ask_database(services.database), _ask_redis(services), services.looks.has_room()
+    database, redis, refusal = await asyncio.gather(
+        _ask_database(services.database), _ask_redis(services), services.looks.refusal()
     )
-    status = "unavailable" if database != "ok" else "ok" if redis == "ok" and has_room else "degraded"
-    if database == "ok" and not has_room:
-        database = "answers and takes no writes: its disk is full"
+    status = "unavailable" if database != "ok" else "ok" if redis == "ok" and refusal is None else "degraded"
+    if database == "ok" and refusal is not None:
+        database = f"answers and takes no writes: {refusal}"
     return {
         "status": status,
         "database": database,

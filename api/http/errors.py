@@ -11,14 +11,14 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from jobs.store.database import driver_message
-from jobs.store.disk_full import is_disk_full
+from jobs.store.database import driver_message, is_transient
+from jobs.store.refused_writes import is_disk_full, is_read_only
 
 log = getLogger(__name__)
 
@@ -96,7 +96,7 @@ def add_error_answers(app: FastAPI) -> None:
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid_parameter)
     app.add_exception_handler(HTTPException, _http_error)
-    for kind in (OperationalError, InterfaceError, PoolTimeoutError):
+    for kind in (OperationalError, InterfaceError, InternalError, PoolTimeoutError):
         app.add_exception_handler(kind, _database_away)
 
 
@@ -138,14 +138,15 @@ def _database_away(request: Request, error: Exception) -> Response:
         return error_answer(ApiError(500, "database_error", "the database refused this; the service's log says why"))
     if is_disk_full(error):
         log.error("disk of the database full at %s: %s", where, driver_message(error))
-        message = "the disk of the database is full; nothing was changed. Free some space there, then try again"
+        message = "the disk of the database is full. Free some space there, then try again"
         return error_answer(ApiError(503, "disk_full", message, headers={"Retry-After": "30"}))
     log.error("database away at %s: %s", where, driver_message(error))
+    said = "takes no writes at the moment: it is read-only" if is_read_only(error) else "does not answer"
     return error_answer(
         ApiError(
             503,
             "database_unavailable",
-            "the database does not answer; nothing was changed, try again shortly",
+            f"the database {said}; try again shortly",
             headers={"Retry-After": "2"},
         )
     )
@@ -157,7 +158,7 @@ def _is_away(error: Exception) -> bool:
     """
     cause = getattr(error, "orig", None)
     too_complex = str(getattr(cause, "sqlstate", None) or "").startswith("54")
-    return not too_complex and getattr(cause, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
+    return is_transient(error) and not too_complex and getattr(cause, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
 
 
 def _methods_at(request: Request) -> str:

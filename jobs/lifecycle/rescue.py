@@ -68,6 +68,13 @@ def expire_and_cancel_queued(database: Database, limit: int = MOST_ENDED) -> lis
     return changes
 
 
+def find_lost(database: Database) -> bool:
+    """Whether a lease has run out. To read this costs others nothing; to take jobs keeps them from writing."""
+    lost = select(jobs.c.id).where(jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.lease_until < database.now())
+    with database.read() as connection:
+        return connection.scalar(lost.limit(1)) is not None
+
+
 def rescue_lost(
     database: Database, limit: int = _MOST_RESCUED, *, run_out_before: datetime | None = None
 ) -> list[StatusChange]:

@@ -11,8 +11,8 @@ from sqlalchemy import event, func, select
 
 from api.server import ApiServer
 from jobs.store.database import Database
-from jobs.store.disk_full import is_disk_full
-from jobs.store.write_trial import has_room
+from jobs.store.refused_writes import is_disk_full
+from jobs.store.write_trial import find_refusal
 from jobs.tables import server_secrets
 from tests.api.watching import REQUEST, submit, wait_until
 
@@ -45,7 +45,7 @@ def test_a_full_disk_is_said_to_be_full_and_reads_go_on(sqlite_api: ApiServer, s
             answer = client.post("/v1/batches", json=BATCH)
             error = answer.json()["error"]
             assert (answer.status_code, error["code"]) == (503, "disk_full")
-            assert error["message"].startswith("the disk of the database is full; nothing was changed")
+            assert error["message"].startswith("the disk of the database is full. Free")
             assert int(answer.headers["retry-after"]) > 0
             assert client.get(f"/v1/jobs/{known}").status_code == 200
             assert client.get("/v1/batches").json()["data"] == []
@@ -69,11 +69,10 @@ def test_readiness_says_that_the_disk_is_full_until_it_has_room(
 def test_however_often_somebody_asks_a_trial_is_rare(sqlite_api: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
 
-    def counted(database: Database) -> bool:
+    def counted(database: Database) -> None:
         tried.append(database)
-        return True
 
-    monkeypatch.setattr("api.looks.has_room", counted)
+    monkeypatch.setattr("api.looks.find_refusal", counted)
     monkeypatch.setattr("api.looks.LOOK_SECONDS", 60.0)
     with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}", timeout=90) as client:
         assert [client.get("/readyz").json()["database"] for _ in range(20)] == ["ok"] * 20
@@ -85,9 +84,9 @@ def test_a_trial_of_the_disk_leaves_one_row(database: Database) -> None:
         with database.read() as connection:
             return connection.scalars(select(func.count()).select_from(server_secrets)).one()
 
-    assert has_room(database)
+    assert find_refusal(database) is None
     before = rows()
-    assert has_room(database)
+    assert find_refusal(database) is None
     assert rows() == before
 
 

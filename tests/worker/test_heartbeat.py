@@ -1,5 +1,6 @@
 """The heartbeat: leases kept, texts so far stored, lost leases and cancels noticed."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -207,3 +208,28 @@ def test_a_beat_that_failed_is_made_up_for(worker: WorkerParts, redis_url: str, 
     assert failed.is_set()
     before = row(worker, job_id).lease_until
     wait_until(lambda: row(worker, job_id).lease_until != before, "the next renewal")
+
+
+@pytest.mark.usefixtures("often")
+def test_a_disk_without_room_for_a_text_costs_no_lease(worker: WorkerParts, redis_url: str) -> None:
+    (job_id,) = begin(worker, redis_url, 1)
+    before = row(worker, job_id).lease_until
+    refused = []
+
+    def refuse(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "texts" in statement and statement.startswith(("INSERT", "UPDATE")):
+            refused.append(statement)
+            full = sqlite3.OperationalError("database or disk is full")
+            full.sqlite_errorcode = sqlite3.SQLITE_FULL  # as the driver sets it
+            raise OperationalError(statement, None, full)
+
+    event.listen(worker.database.engine, "before_cursor_execute", refuse)
+    worker.heartbeat._beat(worker.running.all())
+    event.remove(worker.database.engine, "before_cursor_execute", refuse)
+    renewed = row(worker, job_id).lease_until
+    assert refused
+    assert before is not None
+    assert renewed is not None
+    assert renewed > before
+    worker.heartbeat._beat(worker.running.all())
+    assert read_text_so_far(worker.database, job_id) == (1, TEXT)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
 
 from jobs.dispatch.rounds import Round
 from jobs.lifecycle.rescue import rescue_lost
@@ -16,6 +16,7 @@ from jobs.model.endings import AttemptResult
 from jobs.model.status import FINAL, JobStatus
 from jobs.store.database import Database, open_database, utc_now
 from longhand.simulator import ServedSimulator
+from tests.store.read_only import read_only
 from tests.store.reserving import claim_now
 from tests.worker.ear import listening
 from tests.worker.test_dispatch import WELL, unhinted, worker
@@ -105,8 +106,32 @@ def test_after_an_outage_the_owners_have_a_lease_time_to_renew_before_anybody_re
             now[0] = min(214.9, now[0] + small_step)
             wait_for_rounds()
             assert status_of(held) is JobStatus.IN_PROGRESS
-        now[0] = 215.0
+        now[0] = 215.0  # the first look after it
+        wait_for_rounds()
+        assert status_of(held) is JobStatus.IN_PROGRESS
+        now[0] += 2 * small_step
         wait_until(lambda: status_of(held) is JobStatus.COMPLETED, "the rescue")
+
+
+def test_nobody_is_taken_for_dead_while_the_database_only_reads(
+    postgres_url: str, redis_url: str, simulator: ServedSimulator
+) -> None:
+    """Each outage of some seconds cost every running job an attempt, and the third one the job."""
+    database = open_database(postgres_url)
+    with open_worker(database, small_settings(redis_url, simulator.url)) as worker:
+        held = submit(database, WELL)
+        assert claim_now(database, held, "w0", 60) is not None
+        expire_lease(database, held)
+        worker.dispatch._rescue_lost()  # it may be anybody's, and is looked at once more
+        with read_only(database):
+            for _ in range(3):
+                with pytest.raises(InternalError, match="read-only"):
+                    worker.dispatch._rescue_lost()
+        worker.dispatch._rescue_lost()  # its owner has not had time to renew
+        assert job_and_text(database, held)[0].status is JobStatus.IN_PROGRESS
+        worker.dispatch._rescue_lost()
+        assert job_and_text(database, held)[0].status is JobStatus.QUEUED
+    database.close()
 
 
 def test_leases_are_rescued_also_where_every_round_is_slow(
