@@ -19,7 +19,7 @@ from tests.api.watchers import WatcherThread
 from tests.api.watching import PATIENCE_SECONDS, Writer, submit, wait_until
 from tests.conftest import free_port
 
-pytestmark = pytest.mark.usefixtures("either_text")
+pytestmark = [pytest.mark.usefixtures("either_text"), pytest.mark.chaos]
 
 
 @contextmanager

@@ -19,6 +19,17 @@ __all__ = ["store"]  # a fixture
 
 @pytest.mark.timeout(600)  # when it fails, Hypothesis takes a while to make the failure small
 def test_any_life_of_a_job_keeps_the_promises(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    live(store, monkeypatch, lives=40 if store.database.is_sqlite else 10)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(600)
+def test_many_more_lives_keep_them_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    live(store, monkeypatch, lives=90 if store.database.is_sqlite else 20)
+
+
+def live(store: Store, monkeypatch: pytest.MonkeyPatch, lives: int) -> None:
+    """Let Hypothesis try so many lives of forty steps."""
     # Ids of one millisecond sort by their random part. Then a life that is repeated goes another way, which Hypothesis
     # calls inconsistent; so here that part is a number that rises.
     numbers = count()
@@ -31,7 +42,5 @@ def test_any_life_of_a_job_keeps_the_promises(store: Store, monkeypatch: pytest.
     # The same faults are found on both; SQLite is the quicker one to find them with, and to make them small.
     quick = store.database.is_sqlite
     phases = [Phase.reuse, Phase.generate, Phase.shrink] if quick else [Phase.reuse, Phase.generate]
-    told = settings(
-        max_examples=90 if quick else 20, stateful_step_count=40, deadline=None, print_blob=True, phases=phases
-    )
+    told = settings(max_examples=lives, stateful_step_count=40, deadline=None, print_blob=True, phases=phases)
     run_state_machine_as_test(OnThisStore, settings=told)
