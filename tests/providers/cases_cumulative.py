@@ -5,6 +5,7 @@ from tests.providers.cases_framing import message
 from tests.upstream.scripted_upstream import DONE, FINISH, text
 
 GOOD = "Tea is good for you."
+RULE = "#" * 79 + "\n"
 IMPORT = "import { helper } from './lib';\n"
 
 
@@ -82,5 +83,40 @@ CASES: list[Case] = [
         "QwenLM/qwen-code#3896",
         stream(*cumulative(*("The history of tea is long and varied. "[:length] for length in range(4, 40, 3)))),
         Whole("The history of tea is long and varied."[:37]),
+    ),
+    case(
+        "D",
+        "a delta in the middle replays the text so far",
+        "openclaw/openclaw#136262",
+        stream(*cumulative("Tea", " is", " good", " for you", " in", " winter", "Tea is good for you in winter", ".")),
+        Whole("Tea is good for you in winter.", message={"repeated_deltas": 1}),
+    ),
+    case(
+        "D",
+        "a banner that comes again is no repetition",
+        "QwenLM/qwen-code#3896",
+        stream(
+            *cumulative(RULE, "# Backup script\n", RULE + "\nimport os\nimport sys\nimport subprocess\n", "main()\n")
+        ),
+        Whole(RULE + "# Backup script\n" + RULE + "\nimport os\nimport sys\nimport subprocess\nmain()\n"),
+    ),
+    case(
+        "D",
+        "two deltas are no repetition as long as nothing else says so",
+        "QwenLM/qwen-code#3896",
+        stream(*cumulative("好", "好的")),
+        Whole("好好的", message={"repeated_deltas": None}),
+    ),
+    Case(
+        "two deltas are a repetition from a model that repeats",
+        "D",
+        "QwenLM/qwen-code#3896",
+        (
+            stream(*cumulative("Tea is", "Tea is good for", GOOD)),
+            stream(*cumulative("好", "好的")),
+            stream(*cumulative("好", "好的")),
+        ),
+        (Whole(GOOD), Whole("好的", message={"repeated_deltas": 1}), Whole("好好的")),
+        models=("repeats", "repeats", "another"),
     ),
 ]

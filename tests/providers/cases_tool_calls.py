@@ -181,6 +181,22 @@ CASES: list[Case] = [
         DONE,
         right=whole({"id": "call_1", "type": "custom", "custom": {"name": "run", "input": "print({"}}),
     ),
+    *(
+        tools(
+            f"a custom tool whose input {what}",
+            "platform.openai.com: custom tools",
+            called({"index": 0, "id": "call_1", "type": "custom", "custom": {"name": "say", "input": inputs[0]}}),
+            *(called({"index": 0, "custom": {"input": each}}) for each in inputs[1:]),
+            CALLED,
+            DONE,
+            right=whole({"id": "call_1", "type": "custom", "custom": {"name": "say", "input": said}}),
+        )
+        for what, inputs, said in (
+            ("laughs", ("ha", "haha!"), "hahaha!"),
+            ("counts", ("1", "1", "1"), "111"),
+            ("each piece repeats", ("Tea", "Tea is", "Tea is good"), "Tea is good"),
+        )
+    ),
     tools(
         "arguments that are wrong, and not cut",
         "the model wrote them; its client judges",

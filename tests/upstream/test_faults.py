@@ -188,7 +188,7 @@ def test_a_text_over_its_cap_fails_and_hangs_up() -> None:
     script: Script = [
         head(transfer_encoding="chunked"),
         http_chunk(text("x" * 600)),
-        http_chunk(text("x" * 600)),
+        http_chunk(text("y" * 600)),
         Stall(),
     ]
     with ScriptedUpstream(script) as upstream:

@@ -165,8 +165,10 @@ class Answer:
         """
         if not self.signs.is_whole(end, known, alone=alone):
             raise self._not_whole(end, alone)
-        self._text.close()
-        self._reasoning.close()
+        repeats = Habit.REPEATS_TEXT in known
+        self._text.close(is_known_to_repeat=repeats)
+        self._reasoning.close(is_known_to_repeat=repeats)
+        self.signs.is_cumulative = self._text.is_cumulative
         if self.signs.meaning is Meaning.FAILED:
             raise Aborted(
                 f"The upstream broke off its answer (finish_reason {quote(self.signs.word or '')}), so the text is"

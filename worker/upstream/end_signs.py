@@ -36,6 +36,7 @@ class EndSigns:
         "has_content",
         "has_gone_on",
         "is_contradicted",
+        "is_cumulative",
         "is_done",
         "is_json",
         "is_last",
@@ -70,6 +71,8 @@ class EndSigns:
         """The body ended as announced, and nothing said that the text was whole."""
         self.is_last = False
         """Content came without a finish_reason, and then some with one; or all of it came in one event."""
+        self.is_cumulative = False
+        """Each delta held all of the text before it."""
         self.was_beside_content = False
         """A finish_reason stood beside content or reasoning. Then one beside neither may come in the middle, too."""
 
@@ -164,6 +167,8 @@ class EndSigns:
             shown.add(Habit.RESUMES_AFTER_FINISH)
         if self.ended_bare:
             shown.add(Habit.ENDS_BARE)
+        if self.is_cumulative:
+            shown.add(Habit.REPEATS_TEXT)
         return shown
 
 

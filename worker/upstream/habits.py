@@ -23,6 +23,8 @@ class Habit(StrEnum):
     """It sent content even after a finish_reason that stood in a chunk without any."""
     ENDS_BARE = "ends_bare"
     """A body ended as announced, with neither finish_reason nor `[DONE]`."""
+    REPEATS_TEXT = "repeats_text"
+    """Each delta of an answer held all of the text before it."""
     HANGS_UP = "hangs_up"
     """A body ended with its connection, after a finish_reason beside content and without `[DONE]`."""
 

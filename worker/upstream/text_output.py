@@ -43,6 +43,11 @@ class TextOutput:
         """How many deltas repeated the text before them."""
         return self._repeats.trimmed
 
+    @property
+    def is_cumulative(self) -> bool:
+        """Whether it is beyond doubt that each delta repeats the whole text."""
+        return self._repeats.is_cumulative
+
     def feed(self, content: str) -> None:
         """Take what a delta holds."""
         self._take(self._new_of(content))
@@ -51,9 +56,9 @@ class TextOutput:
         """Take what a whole `message` holds, which may be all of the text again."""
         self._take(self._new_of_message(content))
 
-    def close(self) -> None:
-        """Give what was held back, now that nothing more comes."""
-        rest = self._repeats.close()
+    def close(self, *, is_known_to_repeat: bool = False) -> None:
+        """Give what was held back, now that nothing more comes. `is_known_to_repeat`: its upstream did so before."""
+        rest = self._repeats.close(is_known_to_repeat=is_known_to_repeat)
         if self._think_tags is not None:
             rest = self._think_tags.feed(rest) + self._think_tags.close()
         self._give(self._cleaner.feed(rest) + self._cleaner.close())

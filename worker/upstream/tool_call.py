@@ -38,6 +38,8 @@ class ToolCall:
         """The arguments. Some upstreams repeat in each piece all that came before."""
         joined = "".join(self.pieces)
         repeats = len(self.pieces) > 1 and self._repeats
+        if self.kind == "custom":  # any text, so no end tells which of the two it is
+            repeats = repeats and 2 < len(self.pieces) == len(set(map(len, self.pieces)))
         return self.pieces[-1] if repeats and not _is_json(joined) else joined
 
     @property
@@ -75,7 +77,8 @@ class ToolCall:
                 self.name += name
         if not arguments:
             return
-        if len(arguments) == self._length and _is_json(arguments) and arguments == "".join(self.pieces):
+        is_again = len(arguments) == self._length and self.kind != "custom" and _is_json(arguments)
+        if is_again and arguments == "".join(self.pieces):
             return  # all of it again
         self._repeats = self._repeats and (not self.pieces or arguments.startswith(self.pieces[-1]))
         self.pieces.append(arguments)
