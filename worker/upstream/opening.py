@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from worker.upstream.clocks import Watchdog
-from worker.upstream.errors import BodyTooLong
+from worker.upstream.errors import BodyTooLong, CutMidStream
 from worker.upstream.failures import parse
 from worker.upstream.http.body import Body
 from worker.upstream.sse import BOM
@@ -46,14 +46,18 @@ async def read_whole(opening: bytes, body: Body, watchdog: Watchdog, max_bytes: 
     whole += await body.read_up_to(MAX_QUOTED_BYTES, QUOTED_SECONDS)
     if opening[:1] != b"{" or parse(whole) is not None:
         return bytes(whole)
-    while piece := await body.read():
-        watchdog.note_delta()
-        whole += piece
-        if len(whole) > max_bytes:
-            raise BodyTooLong(
-                f"The upstream ignored `stream: true` and answered in one piece of more than {max_bytes} bytes."
-                " Make it stream its answers, or raise LONGHAND_MAX_TEXT_BYTES."
-            )
+    try:
+        while piece := await body.read():
+            watchdog.note_delta()
+            whole += piece
+            if len(whole) > max_bytes:
+                raise BodyTooLong(
+                    f"The upstream ignored `stream: true` and answered in one piece of more than {max_bytes} bytes."
+                    " Make it stream its answers, or raise LONGHAND_MAX_TEXT_BYTES."
+                )
+    except CutMidStream:
+        if not body.has_ended or parse(whole) is None:  # compressed without an end mark is an object whole, too
+            raise
     return bytes(whole)
 
 

@@ -217,9 +217,11 @@ class Upstream:
             if take(opening):
                 await body.relay(take)
         except CutMidStream as error:
-            answer.note_cut(error)
-            # A body that ends with its connection has no better end, over TLS often without a goodbye.
-            return BodyEnd.CUT if body.is_delimited or not signs.is_done else BodyEnd.HUNG_UP
+            # Some flush what they compress after each event and never end it. Behind a `[DONE]` nothing was cut off.
+            if not (body.has_ended and signs.is_done):
+                answer.note_cut(error)
+                # A body that ends with its connection has no better end, over TLS often without a goodbye.
+                return BodyEnd.CUT if body.is_delimited or not signs.is_done else BodyEnd.HUNG_UP
         for payload in parser.close():
             answer.take(payload)
         answer.note_stray(parser.stray)

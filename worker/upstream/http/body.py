@@ -26,6 +26,10 @@ class Body:
         self._decoder = zlib.decompressobj(_ZLIB if self._encoding == "deflate" else _GZIP)
         self._may_be_raw = self._encoding == "deflate"
         self._unpacked: Iterator[bytes] = iter(())
+        self._is_inside = False
+        """More compressed bytes must follow: their end mark has not come."""
+        self.has_ended = False
+        """The body has ended as its headers announced, whatever that says about what is compressed in it."""
 
     @property
     def is_delimited(self) -> bool:
@@ -33,11 +37,17 @@ class Body:
         return self._connection.is_delimited
 
     async def read(self) -> bytes:
-        """The next piece as it came; empty at the end. Raises `CutMidStream` when the connection breaks."""
+        """The next piece as it came; empty at the end. Raises `CutMidStream` when the connection breaks, and when the
+        body ends inside of what is compressed: a proxy may frame in good order what was cut before it.
+        """
         while True:
             for unpacked in self._unpacked:
                 return unpacked
             piece = await self._connection.receive()
+            if not piece:
+                self.has_ended = True
+                if self._is_inside:
+                    raise CutMidStream("The upstream's compressed answer ended in its middle.")
             if not piece or self._encoding == "identity":
                 return piece
             self._unpacked = self._unpack(piece)
@@ -83,6 +93,7 @@ class Body:
                 continue
             self._may_be_raw = False
             packed = self._decoder.unconsumed_tail
+            self._is_inside = not self._decoder.eof
             if self._decoder.eof:
                 packed = self._decoder.unused_data
                 self._decoder = zlib.decompressobj(_GZIP)
