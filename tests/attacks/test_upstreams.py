@@ -57,7 +57,7 @@ def test_an_event_of_many_lines_is_not_read_again_for_each(line: bytes, monkeypa
         looks.append(len(text))
         return loads(text, **named)
 
-    monkeypatch.setattr("worker.upstream.sse.json.loads", count)
+    monkeypatch.setattr("worker.upstream.sse_objects.json.loads", count)
     parser = sse.SSEParser()
     assert parser.feed(b': x\n\ndata: {"a": "%b", "b": [}\n' % (b"x" * 100_000)) == []
     assert parser.feed(line * 10_000) == []
@@ -74,7 +74,7 @@ def test_lines_that_only_look_like_objects_are_not_all_read(monkeypatch: pytest.
         looks.append(text)
         return loads(text, **named)
 
-    monkeypatch.setattr("worker.upstream.sse.json.loads", count)
+    monkeypatch.setattr("worker.upstream.sse_objects.json.loads", count)
     parser = sse.SSEParser()
     assert parser.feed(b'{"a": 1}\n' + b"{x}\n" * 100_000 + b'data: 1\n\n{"b": 1}\n') == [
         b'{"a": 1}',

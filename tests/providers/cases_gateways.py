@@ -1,7 +1,7 @@
 """Kind C, whole answers: what single gateways put beside a text, chunk by chunk."""
 
-from tests.providers.case import Case, Whole, case, data, stream, usage
-from tests.upstream.scripted_upstream import DONE, chunk, event
+from tests.providers.case import Case, Fails, Whole, case, data, stream, usage
+from tests.upstream.scripted_upstream import DONE, FINISH, chunk, event, text
 
 AZURE = stream(
     event({"choices": [], "created": 0, "id": "", "model": "", "prompt_filter_results": [{"prompt_index": 0}]}),
@@ -13,6 +13,8 @@ AZURE = stream(
     event({"id": "x", "choices": [], "usage": usage(11, 7)}),
     DONE,
 )
+BAD_GATEWAY = b"<html>502 Bad Gateway</html>\n\n"
+HALF = Fails("upstream_ended_without_end", says=("502 Bad Gateway",), given="Hello")
 NOTHINGS: dict[str, object] = {"reasoning_content": "", "refusal": "", "tool_calls": [], "extra_fields": None}
 CODEBUDDY = stream(
     *(chunk({"content": each, "function_call": None, **NOTHINGS}, "", usage=None) for each in ("Hello", " tea.")),
@@ -97,6 +99,48 @@ CASES: list[Case] = [
             event({"code": 0, "message": "Success", "choices": [{"delta": {"content": ""}, "finish_reason": "stop"}]}),
             DONE,
         ),
+        Whole("Hello tea."),
+    ),
+    case(
+        "C",
+        "another server's page, then the gateway's own [DONE]",
+        "answers.md, kind A, behind a gateway",
+        stream(text("Hello"), BAD_GATEWAY, DONE),
+        HALF,
+    ),
+    case(
+        "C",
+        "another server's page where stop stands beside each text",
+        "answers.md, kind A, behind a gateway",
+        stream(chunk({"content": "Hello"}, "stop"), BAD_GATEWAY, DONE),
+        HALF,
+    ),
+    Case(
+        "another server's page in an answer of a model that gives no finish_reason",
+        "C",
+        "answers.md, kind A, behind a gateway",
+        (stream(text("Hello"), DONE), stream(text("Hello"), BAD_GATEWAY, DONE)),
+        (Whole("Hello", None), HALF),
+    ),
+    case(
+        "C",
+        "another server's page behind the proven end",
+        "answers.md, kind A, behind a gateway",
+        stream(text("Hello"), text(" tea."), FINISH, BAD_GATEWAY, DONE),
+        Whole("Hello tea."),
+    ),
+    case(
+        "C",
+        "a line of a gateway between the texts",
+        "answers.md, kind A, behind a gateway",
+        stream(text("Hello"), b"-- 17 ms --\n\n", text(" tea."), DONE),
+        Whole("Hello tea.", None),
+    ),
+    case(
+        "C",
+        "a BOM in the middle, where two streams are joined",
+        "answers.md, kind D, behind a gateway",
+        stream(text("Hello"), b"\xef\xbb\xbf" + text(" tea."), FINISH, DONE),
         Whole("Hello tea."),
     ),
 ]

@@ -1,5 +1,6 @@
 """The event parser, against a slow and plain reading of the WHATWG standard."""
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -38,10 +39,10 @@ def read_plainly(stream: bytes) -> list[bytes]:
     """Sections 9.2.5 and 9.2.6 of the HTML standard, `data` only, with the parser's leniencies.
 
     A line that is a whole JSON object is an event, with `data:` or without; at the end of the body an event whose lines
-    all ended counts, and an unended line of `[DONE]` or of a whole JSON object.
+    all ended counts, and an unended line of `[DONE]` or of a whole JSON object. A BOM in front of `data:` is nothing.
     """
     stream = stream.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    *lines, unended = stream.split(b"\n")
+    *lines, unended = (re.sub(rb"^(\xef\xbb\xbf)+data:", b"data:", line) for line in stream.split(b"\n"))
     events: list[bytes] = []
     data = b""
     for line in lines:
@@ -103,7 +104,6 @@ def test_single_bytes_give_the_same_events(stream: bytes) -> None:
         (b"data: a\r\ndata: b\r\n\r\n", [b"a\nb"]),
         (b"data: a\rdata: b\r\r", [b"a\nb"]),
         (b"\xef\xbb\xbfdata: a\n\n", [b"a"]),
-        (b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n", []),
         (b"data:a\n\ndata:  b\n\n", [b"a", b" b"]),
         (b": hello\n\ndata: a\n: in between\nevent: x\n\n", [b"a"]),
         (b"data\n\ndata:\ndata\n\n", [b"", b"\n"]),
@@ -132,6 +132,9 @@ def test_the_shapes_of_the_standard(stream: bytes, events: list[bytes]) -> None:
         (b'data: {"a": 1}\n\ndata: {"b": 2}', [b'{"a": 1}', b'{"b": 2}']),
         (b'data: {"a": 1}\n\ndata: {"b": 2', [b'{"a": 1}']),
         (b'data: {"a":\ndata:  1}\n\n', [b'{"a":\n 1}']),
+        (b"data: a\n\n\xef\xbb\xbfdata: b\n\ndata: c\n\n", [b"a", b"b", b"c"]),
+        (b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n", [b"a"]),
+        (b"data: a\n\n\xef\xbb\xbfdata: [DONE]", [b"a", b"[DONE]"]),
     ],
 )
 def test_what_upstreams_send_beside_the_standard_is_read_as_meant(stream: bytes, events: list[bytes]) -> None:
@@ -201,3 +204,23 @@ def test_bytes_without_any_event_have_an_end() -> None:
             parser.feed(comments)
         assert parser.feed(event) == [b"a"]
     assert SSEParser(MOST_SILENT_BYTES + 9).feed(b"data: " + b"x" * (MOST_SILENT_BYTES + 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("stream", "is_astray"),
+    [
+        (b"data: a\n\n<html>502 Bad Gateway</html>\n\ndata: [DONE]\n\n", True),
+        (b"data: a\n\nError: timed out\n\n", True),
+        (b"data: a\n\nno healthy upstream\n", True),
+        (b"data: a\n\n<html>\ndata: b\n\ndata: [DONE]\n\n", False),
+        (b"data: a\n\ndata: [DONE]\n\n<html>\n", False),
+        (b"data: a\n\nx-took: 5\nevent\n: <html>\n \ndata: [DONE]\n\n", False),
+        (b'data: a\n\n{\n"b": 2\n}\ndata: [DONE]\n\n', False),
+    ],
+)
+def test_words_that_are_no_event_count_only_at_the_end(stream: bytes, is_astray: bool) -> None:
+    for pieces in ([stream], [stream[i : i + 1] for i in range(len(stream))], stream.splitlines(keepends=True)):
+        parser = SSEParser()
+        for piece in pieces:
+            parser.feed(piece)
+        assert parser.is_astray is is_astray

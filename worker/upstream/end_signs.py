@@ -35,6 +35,7 @@ class EndSigns:
         "ended_bare",
         "has_content",
         "has_gone_on",
+        "is_astray",
         "is_contradicted",
         "is_cumulative",
         "is_done",
@@ -56,6 +57,8 @@ class EndSigns:
         self.meaning: Meaning | None = None
         self.is_done = False
         """`[DONE]` was read, or a JSON body has ended."""
+        self.is_astray: bool | None = None
+        """What is no event stood behind the last one, before any `[DONE]`. None: the end has not come."""
         self.is_json = False
         """The answer came as one JSON object, which cannot be whole when something is missing."""
         self.is_proof = False
@@ -102,6 +105,11 @@ class EndSigns:
         # In front of all content it is one of those that stand in every chunk.
         self.is_proof = not beside_content and (self.has_content or meaning is not Meaning.WHOLE)
 
+    def note_astray(self, is_astray: bool, *, at_end: bool) -> None:
+        """What is no event stands behind the last one; that counts at the end, and no more behind `[DONE]`."""
+        if at_end and self.is_astray is None:
+            self.is_astray = is_astray
+
     def may_end_in_silence(self) -> bool:
         """Whether nothing more need come: silence after this is an end, and no stall."""
         return self.is_done or (self.is_proof and not self.is_resumed)
@@ -113,6 +121,9 @@ class EndSigns:
         """
         if self.is_json:
             return True
+        # Some gateways put the error page of another server into the stream, and their own `[DONE]` behind it.
+        if self.is_astray and not self.is_proof:
+            return False
         if self.reason is None:
             return self._is_whole_without_reason(end, known, alone)
         if self.is_done:
@@ -141,7 +152,7 @@ class EndSigns:
 
     def note_bare_end(self, end: BodyEnd) -> None:
         """The answer was not whole, and its body ended so."""
-        is_bare = self.reason is None and self.has_content and not self.is_done
+        is_bare = self.reason is None and self.has_content and not self.is_done and not self.is_astray
         self.ended_bare = is_bare and end is BodyEnd.ANNOUNCED
 
     def habits(self, end: BodyEnd, *, alone: bool) -> set[Habit]:
@@ -180,6 +191,8 @@ def error_of_end(signs: EndSigns, last_payload: bytes, *, is_dropped: bool) -> U
             " when another request comes."
         )
     last = f" Last it sent: {quote(last_payload)}" if last_payload else ""
+    if signs.is_astray and signs.has_content:
+        return EndedWithoutEnd(f"The upstream's answer ends with what is no event, so the text is likely cut.{last}")
     if signs.reason is not None:
         return EndedWithoutEnd(
             f"The upstream ended its answer with finish_reason {quote(signs.reason)} beside text, which others"

@@ -8,26 +8,25 @@ More lenient than the standard, because upstreams are: a line that is a whole JS
 front of it or without; an `error:` line is an error, and so are the data of an event named `error`.
 """
 
-import json
 import re
 
 from worker.upstream.errors import URL_SETTING, LineTooLong
+from worker.upstream.sse_objects import Looks, as_error, is_object
 
 BOM = b"\xef\xbb\xbf"
 DONE = b"[DONE]"
 
 _MAX_STRAY = 4096
 
-_MOST_LOOKS, _MOST_LOOKED = 64, 1 << 18
-"""How often it is looked whether an unfinished event is a whole object, and after how many bytes no more: each look
-reads all of it, and it may have half a million lines. As often a line without `data:` is looked at in vain, until the
-next event."""
-
 MOST_SILENT_BYTES = 16 << 20
 """So much may come in a row without any event. Comments keep a connection open and cost CPU: 236 MB of them fit into
 300 kB of gzip."""
 
 _FIELDS = re.compile(rb"(?:data:\s*)*")
+_BOMS = re.compile(rb"(?:\xef\xbb\xbf)+(?=data:)")
+"""Where two streams are joined, a BOM stands in the middle."""
+_HARMLESS = re.compile(rb"(?!error)(?:[a-z][\w.-]*(?::|$)|\s*$)", re.IGNORECASE)
+"""A field that the standard does not know, or nothing."""
 
 
 class SSEParser:
@@ -41,7 +40,9 @@ class SSEParser:
         "_at_start",
         "_data",
         "_has_data",
+        "_is_careful",
         "_is_error",
+        "_is_over",
         "_line",
         "_line_looks",
         "_looks",
@@ -50,6 +51,7 @@ class SSEParser:
         "_silent_bytes",
         "_skip_lf",
         "_stray_looks",
+        "is_astray",
         "stray",
     )
 
@@ -62,21 +64,27 @@ class SSEParser:
         self._data = bytearray()
         self._has_data = False
         self._at_start = True
+        self._is_careful = True
+        """The next bytes are not taken for the usual ones."""
         self._skip_lf = False
         self._is_error = False
         self._silent_bytes = 0
-        self._looks = _Looks()
-        self._stray_looks = _Looks()
-        self._line_looks = _Looks()
+        self._looks = Looks()
+        self._stray_looks = Looks()
+        self._line_looks = Looks()
         self.stray = b""
         """The last of what came between the events and is none, for an error's message."""
+        self.is_astray = False
+        """Behind the last event, or right before `[DONE]`, stands what is none: another server's words, in all
+        likelihood."""
+        self._is_over = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The payloads of the events that `chunk` completes, in order."""
         if (
             chunk[:6] == b"data: "
             and chunk[-2:] == b"\n\n"
-            and not (self._line or self._has_data or self._at_start or self._skip_lf or self._is_error)
+            and not (self._line or self._has_data or self._is_careful or self._skip_lf or self._is_error)
             and b"\r" not in chunk
             and len(chunk) <= self._max_line_bytes
         ):
@@ -110,13 +118,14 @@ class SSEParser:
         The standard drops an event without its blank line. Some servers leave the last one out, so an event whose lines
         all ended counts, and so does an unended line of `[DONE]` or of a whole JSON object.
         """
-        line = bytes(self._line)
+        boms = _BOMS.match(self._line)
+        line = bytes(self._line[boms.end() :] if boms else self._line)
         self._line.clear()
         if not line:
             return self._dispatch()
         value = strip_fields(line)
-        is_whole = _is_object(value) or (value == DONE and line.startswith(b"data:"))
-        if is_whole and not (self._has_data and not _is_object(self._data)):
+        is_whole = is_object(value) or (value == DONE and line.startswith(b"data:"))
+        if is_whole and not (self._has_data and not is_object(self._data)):
             return [*self._dispatch(), value]
         return []
 
@@ -125,7 +134,7 @@ class SSEParser:
         if len(head) < len(BOM) and BOM.startswith(head):
             self._line[:] = head
             return b""
-        self._at_start = False
+        self._at_start = self._is_careful = False
         self._line.clear()
         return head.removeprefix(BOM)
 
@@ -136,12 +145,22 @@ class SSEParser:
         if not rest:
             return []
         payloads = self._take_line(bytes(self._line))
+        self._follow(payloads)
         self._line[:] = rest.pop()
         for line in rest:
             self._check(len(line))
-            payloads += self._take_line(line)
+            if found := self._take_line(line):
+                self._follow(found)
+                payloads += found
         self._check(len(self._line))
         return payloads
+
+    def _follow(self, payloads: list[bytes]) -> None:
+        """What was astray before these was none of the end."""
+        if payloads and not self._is_over:
+            self._is_over = payloads[-1] == DONE
+            if not self._is_over or len(payloads) > 1:
+                self.is_astray = self._is_careful = False
 
     def _take_line(self, line: bytes) -> list[bytes]:
         if not line:
@@ -165,15 +184,19 @@ class SSEParser:
     def _take_other_line(self, line: bytes) -> list[bytes]:
         if line.startswith((b":", b"id", b"retry")):
             return []
+        if (boms := _BOMS.match(line)) is not None:
+            return self._take_line(line[boms.end() :])
         if line.startswith(b"event:"):
             whole = self._dispatch() if self._is_whole() else []
             self._is_error = line[6:].strip() == b"error"
             return whole
         if line.startswith(b"error:"):
-            return [*self._dispatch(), _as_error(line[6:].strip())]
+            return [*self._dispatch(), as_error(line[6:].strip())]
         if self._line_looks.see_object(line):
             self._line_looks.forget()
             return [*self._dispatch(), line]
+        if not (self._is_over or _HARMLESS.match(line)):
+            self.is_astray = self._is_careful = True
         # It may be a JSON object of several lines.
         if self.stray[:1] != b"{":
             self.stray = b""
@@ -197,7 +220,7 @@ class SSEParser:
         payload = bytes(self._data)
         self._data.clear()
         self._has_data = False
-        return [_as_error(payload) if is_error else payload]
+        return [as_error(payload) if is_error else payload]
 
     def _check(self, length: int) -> None:
         if length > self._max_line_bytes:
@@ -212,47 +235,3 @@ def strip_fields(payload: bytes) -> bytes:
     payload = payload.strip()
     fields = _FIELDS.match(payload)
     return payload[fields.end() :] if fields else payload
-
-
-class _Looks:
-    """How often, and at how many bytes, it was looked whether something is a whole object by now."""
-
-    __slots__ = ("_bytes", "_times")
-
-    def __init__(self) -> None:
-        self.forget()
-
-    def forget(self) -> None:
-        """It begins anew."""
-        self._times = self._bytes = 0
-
-    def see_object(self, unfinished: bytes | bytearray) -> bool:
-        """Whether it is one. False, too, when it was looked often enough."""
-        if self._times >= _MOST_LOOKS or self._bytes >= _MOST_LOOKED or not _may_be_object(unfinished):
-            return False
-        self._times += 1
-        self._bytes += len(unfinished)
-        return _is_object(unfinished)
-
-
-def _is_object(line: bytes | bytearray) -> bool:
-    """Whether this is a whole JSON object."""
-    if not _may_be_object(line):
-        return False
-    try:
-        return isinstance(json.loads(line.decode("utf-8", "replace"), strict=False), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _may_be_object(line: bytes | bytearray) -> bool:
-    return line[:1] == b"{" and line[-64:].rstrip().endswith(b"}")
-
-
-def _as_error(value: bytes) -> bytes:
-    """The payload of an error, whose value may be an object that is one already, any other object, or words."""
-    if not _is_object(value):
-        return json.dumps({"error": value.decode("utf-8", "replace") or "it gave no reason"}).encode()
-    if b'"error"' in value and "error" in json.loads(value.decode("utf-8", "replace"), strict=False):
-        return value
-    return b'{"error":' + value + b"}"

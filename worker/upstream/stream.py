@@ -208,6 +208,7 @@ class Upstream:
                 if answer.take(payload):
                     watchdog.note_delta()
             if signs.reason is not None or signs.is_done:
+                signs.note_astray(parser.is_astray, at_end=signs.is_done)
                 in_doubt = signs.was_beside_content
                 watchdog.note_finish(signs.may_end_in_silence(), is_done=signs.is_done, in_doubt=in_doubt)
             # Without a reason, the end of the body tells an answer from a request that the server dropped.
@@ -224,6 +225,7 @@ class Upstream:
                 return BodyEnd.CUT if body.is_delimited or not signs.is_done else BodyEnd.HUNG_UP
         for payload in parser.close():
             answer.take(payload)
+        signs.note_astray(parser.is_astray, at_end=True)
         answer.note_stray(parser.stray)
         return BodyEnd.ANNOUNCED if body.is_delimited else BodyEnd.HUNG_UP
 
