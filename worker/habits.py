@@ -30,4 +30,5 @@ class HabitKeeper:
             self._unstored = []
         shown, self._read_at = read_habits(self._database, self._read_at)
         for habit in shown:
-            self._habits[habit.upstream].learn(habit.model, habit.habit, habit.value)
+            age_seconds = max(0.0, (self._read_at - habit.noted_at).total_seconds()) if habit.noted_at else 0.0
+            self._habits[habit.upstream].learn(habit.model, habit.habit, habit.value, age_seconds)

@@ -30,7 +30,8 @@ class Verdict:
 def find_fault(error: UpstreamError) -> Verdict:
     """What kind of failure this is, from the error alone."""
     status = error.status
-    if error.cause is Cause.LIMIT or status == OVERLOADED or _is_overload(error):
+    # A 503 that says for how long is no outage. One that names the load is `Overloaded`.
+    if error.cause is Cause.LIMIT or status == OVERLOADED or (status == 503 and error.retry_after_seconds is not None):
         return Verdict("limit", by_status=True)
     if error.cause is Cause.CREDIT:
         return Verdict("credit", by_status=True)
@@ -46,10 +47,3 @@ def find_fault(error: UpstreamError) -> Verdict:
             return Verdict("away", by_status=False)
         return Verdict("away" if status in AWAY_STATUSES else "failing", by_status=True)
     return Verdict("job", by_status=True)
-
-
-def _is_overload(error: UpstreamError) -> bool:
-    """A 503 that says for how long, or that names the load, is no outage."""
-    if error.status != 503:
-        return False
-    return error.retry_after_seconds is not None or "overloaded" in error.message.lower()

@@ -28,14 +28,18 @@ class ShownHabit:
     model: str
     habit: str
     value: str | None = None
+    noted_at: datetime | None = None
+    """When it was noted; None: now."""
 
 
 def store_habits(database: Database, shown: Sequence[ShownHabit]) -> None:
-    """Store habits. The first time that one was noted stands."""
+    """Store habits. One that is noted again is as new."""
     with database.write() as connection:
         now = database.now()
         rows = [{**asdict(habit), "noted_at": now} for habit in shown]
-        connection.execute(insert_into(connection, upstream_habits).on_conflict_do_nothing(), rows)
+        new = insert_into(connection, upstream_habits)
+        again = {"value": new.excluded.value, "noted_at": now}
+        connection.execute(new.on_conflict_do_update(index_elements=["upstream", "model", "habit"], set_=again), rows)
 
 
 def read_habits(database: Database, since: datetime | None) -> tuple[list[ShownHabit], datetime]:
@@ -46,4 +50,4 @@ def read_habits(database: Database, since: datetime | None) -> tuple[list[ShownH
         found = found.where(upstream_habits.c.noted_at >= since - _OVERLAP)
     with database.read() as connection:
         rows = connection.execute(found).all()
-    return [ShownHabit(row.upstream, row.model, row.habit, row.value) for row in rows], now
+    return [ShownHabit(row.upstream, row.model, row.habit, row.value, row.noted_at) for row in rows], now

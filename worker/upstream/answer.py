@@ -13,6 +13,7 @@ from worker.upstream.errors import Aborted, CutMidStream, EndedWithoutEnd, Malfo
 from worker.upstream.habits import Habit
 from worker.upstream.lenient import chunk_of, read_leniently, split_glued
 from worker.upstream.logprobs import Logprobs
+from worker.upstream.own_words import NO_WORDS, OwnWords
 from worker.upstream.rate_limits import RateLimit
 from worker.upstream.reasoning import ReasoningOutput, reasoning_of
 from worker.upstream.sse import DONE, strip_fields
@@ -36,7 +37,9 @@ class Answer:
         think_tags: bool = False,
         on_accepted: Callable[[], None] | None = None,
         on_reasoning: Callable[[str], None] = lambda _: None,
+        own: OwnWords = NO_WORDS,
     ) -> None:
+        self.own = own
         self._reasoning = ReasoningOutput(on_reasoning, max_text_bytes)
         self._text = TextOutput(on_text, max_text_bytes, think_tags=think_tags, on_thought=self._reasoning.feed)
         self._on_accepted = on_accepted
@@ -52,6 +55,8 @@ class Answer:
         """The last chunk was text, and no end is near: the next one most likely is text and nothing else."""
         self._is_thinking = False
         """The last chunk was reasoning and nothing else, and the next one most likely is, too."""
+        self.is_accepted = False
+        """The upstream took the request and has begun to write, or has ended its answer as one does."""
         self.signs = EndSigns()
         self.rate_limits: tuple[RateLimit, ...] = ()
 
@@ -95,6 +100,7 @@ class Answer:
             choice = chunk.first_choice
         if choice is None or not self._take_choice(choice):
             return False
+        self.is_accepted = True
         if self._on_accepted is not None:
             self._on_accepted()
             self._on_accepted = None
@@ -112,7 +118,7 @@ class Answer:
             self.signs.is_done = bool(payload)
             return None
         try:
-            chunk = read_leniently(payload)
+            chunk = read_leniently(payload, self.own)
         except UpstreamError:
             if self.signs.may_end_in_silence():
                 return None
@@ -165,6 +171,7 @@ class Answer:
         """
         if not self.signs.is_whole(end, known, alone=alone):
             raise self._not_whole(end, alone)
+        self.is_accepted = True
         repeats = Habit.REPEATS_TEXT in known
         self._text.close(is_known_to_repeat=repeats)
         self._reasoning.close(is_known_to_repeat=repeats)

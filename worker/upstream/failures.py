@@ -8,8 +8,13 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from worker.upstream.dialects.error_words import Trouble, troubles_of_codes, troubles_of_words
-from worker.upstream.dialects.shapes import find_error, sentence_of, sentences_of, status_of, words_of
+from worker.upstream.dialects.error_words import (
+    Trouble,
+    say_what_was_refused,
+    troubles_of_codes,
+    troubles_of_words,
+)
+from worker.upstream.dialects.shapes import find_error, parameters_of, sentence_of, sentences_of, status_of, words_of
 from worker.upstream.errors import (
     URL_SETTING,
     Cause,
@@ -26,47 +31,95 @@ from worker.upstream.errors import (
     UpstreamError,
     quote,
 )
+from worker.upstream.own_words import NO_WORDS, OwnWords, without_own_objects
 from worker.upstream.retry_after import read_wait_of_body
 
 _TRY_AGAIN = frozenset((408, 409, 425))
+_OF_ACCOUNT = frozenset((401, 402, 403, 429))
+"""Statuses that are about the key or the account, so that words need only say which."""
 
 
 class _Evidence:
-    """What the words of an error say, by its codes and by its sentences."""
+    """What the words of an error say, by its codes and by its sentences.
 
-    def __init__(self, found: object, body: bytes = b"") -> None:
+    What would be bad for everybody (`by_code`, `by_words`) is not taken from words that stand in the request, which
+    the error may repeat. What would be good for everybody may be (`by_any_...`): it costs at most this one job.
+    """
+
+    def __init__(self, found: object, own: OwnWords, body: bytes = b"") -> None:
+        found = without_own_objects(found, own)
         words = words_of(found)
         # A code that is a sentence, such as an error that is nothing but a string, is read as one.
         said = " ".join(sentences_of(found)) if found is not None else body[:4096].decode("utf-8", "replace")
-        self.by_code = troubles_of_codes(words)
-        self.by_words = troubles_of_words(said)
-        self.wait_seconds = read_wait_of_body(found, body, datetime.now(UTC))
+        self.by_any_code = troubles_of_codes(words)
+        # A number stands in many a prompt, and is no user's word where the upstream has its codes.
+        sure = {code for code in words if code.isdigit() or (troubles_of_codes({code}) and not own.have(code))}
+        self.by_code = troubles_of_codes(sure)
+        self.by_any_words = troubles_of_words(said)
+        self.by_words = troubles_of_words(said, own.have) if self.by_any_words else set()
+        self.wait_seconds = read_wait_of_body(found, body, datetime.now(UTC), own)
+        self.status = status_of(found)
+        self.is_about_part = say_what_was_refused(words) or bool(parameters_of(found))
+        """The upstream says by a code, or by a parameter's name, what of the request it refuses."""
 
     def says(self, trouble: Trouble) -> bool:
         return trouble in self.by_code or trouble in self.by_words
 
-    @property
-    def is_credit(self) -> bool:
+    def may_say(self, trouble: Trouble) -> bool:
+        """The same, be it in the request's own words."""
+        return trouble in self.by_any_code or trouble in self.by_any_words
+
+    def is_credit(self, status: int | None) -> bool:
         """Some call a minute's limit by the word of an empty account, and explain it by the words of one."""
-        if Trouble.RATE_LIMITED in self.by_words:
+        if Trouble.RATE_LIMITED in self.by_any_words:
             return False
         if Trouble.OUT_OF_CREDIT in self.by_code:
             return True
-        says_limit = Trouble.RATE_LIMITED in self.by_code or self.wait_seconds is not None
-        return Trouble.OUT_OF_CREDIT in self.by_words and not says_limit
+        says_limit = Trouble.RATE_LIMITED in self.by_any_code or self.wait_seconds is not None
+        return Trouble.OUT_OF_CREDIT in self.by_words and not says_limit and not self._is_refused(status)
+
+    def names_key(self, status: int | None) -> bool:
+        if self.is_about_request:
+            return False
+        named = Trouble.KEY_REFUSED in self.by_words and not self._is_refused(status)
+        return named or Trouble.KEY_REFUSED in self.by_code
+
+    @property
+    def is_about_request(self) -> bool:
+        """A 403 is not always about the key: some refuse a model, a region, a length or a content with it."""
+        return self.is_about_part or self.may_say(Trouble.TOO_LARGE) or Trouble.REJECTED in self.by_any_words
+
+    def is_doubtful(self, trouble: Trouble, status: int | None) -> bool:
+        """Whether nothing but sentences, or a bare 403, says that nobody's request would be taken."""
+        if trouble in self.by_code or status in (401, 402):
+            return False
+        return status not in _OF_ACCOUNT or not self.says(trouble)
+
+    def _is_refused(self, status: int | None) -> bool:
+        """Whether the upstream says, in more than a sentence, that it is the request."""
+        return status == 404 or self.is_about_part
 
 
 def error_of_status(
-    status: int, body: bytes, *, retry_after_seconds: float | None, location: str | None
+    status: int,
+    body: bytes,
+    *,
+    retry_after_seconds: float | None,
+    location: str | None,
+    own: OwnWords = NO_WORDS,
 ) -> UpstreamError:
-    """The error of an answer other than 2xx. `location` is where a redirect points to."""
-    evidence = _Evidence(parse(body), body)
+    """The error of an answer other than 2xx. `location` is where a redirect points to, and `own` are the words of the
+    request, which the answer may repeat.
+    """
+    evidence = _Evidence(parse(body), own, body)
     said = f": {quote(body)}" if body.strip() else ", and nothing more"
     wait = retry_after_seconds if retry_after_seconds is not None else evidence.wait_seconds
-    if status == 402 or (status < 500 and evidence.is_credit):
-        return QuotaSpent(f"The upstream's account is out of credit (HTTP {status}){said}", status=status)
+    if status == 402 or (status < 500 and evidence.is_credit(status)):
+        spent = QuotaSpent(f"The upstream's account is out of credit (HTTP {status}){said}", status=status)
+        spent.is_doubtful = evidence.is_doubtful(Trouble.OUT_OF_CREDIT, status)
+        return spent
     if status == 429 or (status == 403 and Trouble.RATE_LIMITED in evidence.by_code):
-        if evidence.says(Trouble.TOO_LARGE):
+        if evidence.may_say(Trouble.TOO_LARGE):
             return TooLargeForLimit(
                 f"This request is larger than the upstream's limit allows (HTTP {status}){said}", status=status
             )
@@ -74,37 +127,45 @@ def error_of_status(
             f"The upstream limits its rate (HTTP {status}){said}", status=status, retry_after_seconds=wait
         )
     if status >= 500 or status in _TRY_AGAIN:
-        is_busy = status == 529 or evidence.says(Trouble.OVERLOADED) or evidence.says(Trouble.RATE_LIMITED)
+        # A 503 is the upstream's in any case, and to be busy is the milder reading.
+        says = evidence.may_say if status == 503 else evidence.says
+        is_busy = status == 529 or says(Trouble.OVERLOADED) or says(Trouble.RATE_LIMITED)
         return (Overloaded if is_busy else ServerError)(
             f"The upstream failed (HTTP {status}){said}", status=status, retry_after_seconds=wait
         )
-    if status == 401 or (status == 403 and not _is_about_request(evidence)) or _names_key(evidence):
-        return Unauthorized(f"The upstream refuses the key (HTTP {status}); check it, and what it may do{said}",
-                            status=status)  # fmt: skip
+    if status == 401 or (status == 403 and not evidence.is_about_request) or evidence.names_key(status):
+        refused = Unauthorized(
+            f"The upstream refuses the key (HTTP {status}); check it, and what it may do{said}", status=status
+        )
+        refused.is_doubtful = evidence.is_doubtful(Trouble.KEY_REFUSED, status)
+        return refused
     if 300 <= status < 400:
         return Rejected(
             f"The upstream redirects (HTTP {status}) to {quote(location or 'nowhere')}, and redirects are not followed."
             f" Set {URL_SETTING} to the final address.",
             status=status,
         )
-    if status == 404 and not evidence.says(Trouble.REJECTED):
+    if status == 404 and not evidence.may_say(Trouble.REJECTED):
         return Rejected(
             f"The upstream knows no such model, or its URL lacks its path, such as /v1; check {URL_SETTING}"
             f" (HTTP 404){said}",
             status=404,
         )
     rejected = Rejected(f"The upstream rejected the request (HTTP {status}){said}", status=status)
-    rejected.is_too_large = evidence.says(Trouble.TOO_LARGE)
+    rejected.is_too_large = evidence.may_say(Trouble.TOO_LARGE)
     return rejected
 
 
-def error_of_object(error: object) -> UpstreamError:
+def error_of_object(error: object, own: OwnWords = NO_WORDS) -> UpstreamError:
     """The error of an error object that came inside a 200; it may be a mapping, a string or anything else."""
-    evidence, status = _Evidence(error), status_of(error)
+    evidence = _Evidence(error, own)
+    status = evidence.status
     said = quote(sentence_of(error))
-    if status == 402 or evidence.is_credit:
-        return QuotaSpent(f"The upstream's account is out of credit, it said inside the stream: {said}", status=status)
-    if evidence.says(Trouble.TOO_LARGE):
+    if status == 402 or evidence.is_credit(status):
+        spent = QuotaSpent(f"The upstream's account is out of credit, it said inside the stream: {said}", status=status)
+        spent.is_doubtful = evidence.is_doubtful(Trouble.OUT_OF_CREDIT, status)
+        return spent
+    if evidence.may_say(Trouble.TOO_LARGE):
         too_large = RejectedInStream(f"The upstream rejected the request inside the stream: {said}", status=status)
         too_large.is_too_large = True
         return too_large
@@ -118,25 +179,30 @@ def error_of_object(error: object) -> UpstreamError:
             status=status,
             retry_after_seconds=evidence.wait_seconds,
         )
-    if status in (401, 403) or _names_key(evidence):
-        return Unauthorized(f"The upstream refuses the key; check it. It said inside the stream: {said}", status=status)
+    if status in (401, 403) or evidence.names_key(status):
+        refused = Unauthorized(
+            f"The upstream refuses the key; check it. It said inside the stream: {said}", status=status
+        )
+        refused.is_doubtful = evidence.is_doubtful(Trouble.KEY_REFUSED, status)
+        return refused
     is_fault_of_request = status is not None and 400 <= status < 500 and status not in _TRY_AGAIN
-    if evidence.says(Trouble.REJECTED) or is_fault_of_request:
+    if evidence.may_say(Trouble.REJECTED) or is_fault_of_request:
         return RejectedInStream(f"The upstream rejected the request inside the stream: {said}", status=status)
     reported = ErrorInStream(f"The upstream reported an error inside the stream: {said}", status=status)
-    if status == 529 or Trouble.OVERLOADED in evidence.by_code:
+    says_so = Trouble.OVERLOADED in evidence.by_code or (status == 503 and evidence.may_say(Trouble.OVERLOADED))
+    if status == 529 or says_so:
         reported.cause = Cause.LIMIT
     reported.retry_after_seconds = evidence.wait_seconds
     return reported
 
 
-def error_of_body(content_type: str, body: bytes, parsed: object) -> UpstreamError:
+def error_of_body(content_type: str, body: bytes, parsed: object, own: OwnWords = NO_WORDS) -> UpstreamError:
     """The error of a 200 whose body is neither an event stream nor a completion; `parsed` is its JSON."""
     if isinstance(parsed, list) and parsed:
         parsed = parsed[0]
     error = find_error(parsed) if isinstance(parsed, Mapping) else None
     if error is not None:
-        return error_of_object(error)
+        return error_of_object(error, own)
     what = "an HTML page" if body.lstrip()[:1] == b"<" else f"a body of type {quote(content_type) or 'unknown'}"
     return NotAStream(
         f"The upstream answered 200 with {what} instead of an event stream."
@@ -150,12 +216,3 @@ def parse(body: bytes | bytearray) -> object:
         return json.loads(body.decode("utf-8", "replace"), strict=False)  # some escape no control characters
     except (ValueError, RecursionError):
         return None
-
-
-def _names_key(evidence: _Evidence) -> bool:
-    return evidence.says(Trouble.KEY_REFUSED) and not _is_about_request(evidence)
-
-
-def _is_about_request(evidence: _Evidence) -> bool:
-    """A 403 is not always about the key: some refuse a model, a region, a length or a content with it."""
-    return evidence.says(Trouble.TOO_LARGE) or Trouble.REJECTED in evidence.by_words

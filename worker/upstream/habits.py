@@ -3,10 +3,16 @@
 `worker/habits.py` keeps it in the database, so that a new process need not learn it again: each lesson may cost a call.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from threading import Lock
+from time import monotonic
 
 from worker.upstream.dialects.parameters import Change
+
+CHANGE_SECONDS = 86_400.0
+"""So long a refused parameter is left out. Then one request has it again: the upstream may have been changed, or it was
+never refused at all."""
 
 
 class Habit(StrEnum):
@@ -29,13 +35,17 @@ class Habit(StrEnum):
     """A body ended with its connection, after a finish_reason beside content and without `[DONE]`."""
 
 
+REFUSES = "refuses:"
+
+
 class Habits:
     """The habits of all models of one upstream. Read on the event loop, read and written by other threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._known: dict[str, frozenset[Habit]] = {}
-        self._changes: dict[str, tuple[Change, ...]] = {}
+        self._changes: dict[str, dict[Change, float]] = {}
+        """When each is to be forgotten."""
         self._new: list[tuple[str, str, str | None]] = []
 
     def of(self, model: str) -> frozenset[Habit]:
@@ -43,7 +53,8 @@ class Habits:
 
     def changes_of(self, model: str) -> tuple[Change, ...]:
         """The parameters that this upstream refuses with this model, and what it takes in their place."""
-        return self._changes.get(model, ())
+        now = monotonic()
+        return tuple(change for change, until in list(self._changes.get(model, {}).items()) if now < until)
 
     def note(self, model: str, habits: set[Habit]) -> None:
         """A model has shown these."""
@@ -53,12 +64,13 @@ class Habits:
             self._new += [(model, str(habit), None) for habit in sorted(habits - self.of(model))]
             self._known[model] = self.of(model) | habits
 
-    def note_change(self, model: str, change: Change) -> None:
-        """A model does not take a parameter."""
+    def note_changes(self, model: str, changes: Sequence[Change]) -> None:
+        """A model has refused these parameters, and then taken the request without them."""
         with self._lock:
-            if change not in self.changes_of(model):
-                self._changes[model] = (*self.changes_of(model), change)
-                self._new.append((model, f"refuses:{change.name}", change.other_name))
+            for change in changes:
+                if change not in self.changes_of(model):
+                    self._keep(model, change, CHANGE_SECONDS)
+                    self._new.append((model, f"{REFUSES}{change.name}", change.other_name))
 
     def take_new(self) -> list[tuple[str, str, str | None]]:
         """What is to be stored: model, habit and value. Each is given once."""
@@ -68,12 +80,14 @@ class Habits:
             new, self._new = self._new, []
         return new
 
-    def learn(self, model: str, habit: str, value: str | None) -> None:
-        """Take over what is stored. What this version does not know is left alone."""
+    def learn(self, model: str, habit: str, value: str | None, age_seconds: float = 0.0) -> None:
+        """Take over what is stored, and was noted so long ago. What this version does not know is left alone."""
         with self._lock:
-            if habit.startswith("refuses:"):
-                change = Change(habit.removeprefix("refuses:"), value)
-                if change not in self.changes_of(model):
-                    self._changes[model] = (*self.changes_of(model), change)
+            if habit.startswith(REFUSES):
+                if age_seconds < CHANGE_SECONDS:
+                    self._keep(model, Change(habit.removeprefix(REFUSES), value), CHANGE_SECONDS - age_seconds)
             elif habit in Habit.__members__.values():
                 self._known[model] = self.of(model) | {Habit(habit)}
+
+    def _keep(self, model: str, change: Change, seconds: float) -> None:
+        self._changes.setdefault(model, {})[change] = monotonic() + seconds

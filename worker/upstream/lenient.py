@@ -11,6 +11,7 @@ from typing import Any
 from worker.upstream.chunks import Choice, Chunk, TextDelta, malformed
 from worker.upstream.dialects.shapes import find_error
 from worker.upstream.failures import error_of_object
+from worker.upstream.own_words import NO_WORDS, OwnWords
 from worker.upstream.sse import DONE, strip_fields
 from worker.upstream.usage import find_usage
 
@@ -21,10 +22,11 @@ _FIELDS = re.compile(r"\s*(?:data:\s*)*", re.ASCII)
 _decoder = json.JSONDecoder(strict=False)
 
 
-def read_leniently(payload: bytes) -> Chunk:
+def read_leniently(payload: bytes, own: OwnWords = NO_WORDS) -> Chunk:
     """The chunk that a payload holds in any shape.
 
-    Raises `MalformedChunk` when it holds no chunk, and the typed error when it is an error object.
+    Raises `MalformedChunk` when it holds no chunk, and the typed error when it is an error object, which may repeat
+    the request's `own` words.
     """
     try:
         found = json.loads(payload.decode("utf-8", "replace"), strict=False)  # some escape no control characters
@@ -36,7 +38,7 @@ def read_leniently(payload: bytes) -> Chunk:
         raise malformed(payload, "it is no object")
     error = find_error(found)
     if error is not None:
-        raise error_of_object(error)
+        raise error_of_object(error, own)
     return chunk_of(found, payload)
 
 

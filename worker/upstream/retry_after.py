@@ -5,9 +5,11 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import islice
 
 from worker.upstream.dialects.limit_headers import LIMIT_HEADERS, WAIT_FIELDS, WAIT_HEADERS, LimitRow
 from worker.upstream.dialects.shapes import sentences_of
+from worker.upstream.own_words import NO_WORDS, OwnWords
 from worker.upstream.rate_limits import RateLimit
 
 LONGEST_WAIT_SECONDS = 3600.0
@@ -21,6 +23,9 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 
 _STRUCTURED = re.compile(r'"([^"]{0,100})"((?:\s*;\s*\w+=\d+(?:\.\d+)?)+)', re.ASCII)
 _PARAMETER = re.compile(r"(\w{1,20})=(\d+(?:\.\d+)?)", re.ASCII)
+
+_MOST_PLACES = 20
+"""So often the words for a wait are looked at in one sentence: the request's own may stand before the upstream's."""
 
 _MOST = 1e12
 """A larger limit is none."""
@@ -55,19 +60,21 @@ def read_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     return max((reset for reset in spent if reset is not None), default=None)
 
 
-def read_wait_of_body(found: object, body: bytes, now: datetime) -> float | None:
-    """The same from the body of a refusal: a field of its JSON, else its words. `found` is its JSON, if it is any."""
+def read_wait_of_body(found: object, body: bytes, now: datetime, own: OwnWords = NO_WORDS) -> float | None:
+    """The same from the body of a refusal: a field of its JSON, else its words. `found` is its JSON, if it is any, and
+    `own` the words of the request, which it may repeat.
+    """
     fields = dict(_fields_of(found))
     for row in WAIT_FIELDS:
-        if row.name in fields:
+        if row.name in fields and not own.name(row.name):
             wait = read_wait(str(fields[row.name]), row.unit_seconds, now)
             if wait is not None:
                 return wait
     sentences = list(sentences_of(found)) if found is not None else [body[:4096].decode("utf-8", "replace")]
     for sentence in sentences:
-        match = _WORDS.search(sentence)
-        if match is not None:
-            return min(_seconds_of_words(match), LONGEST_WAIT_SECONDS)
+        for match in islice(_WORDS.finditer(sentence), _MOST_PLACES):
+            if not own.have(match[0]):
+                return min(_seconds_of_words(match), LONGEST_WAIT_SECONDS)
     return None
 
 

@@ -3,15 +3,15 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from jobs.proxy import Proxy
 from worker.upstream.answer import Answer
+from worker.upstream.asking import Asked, Refusal
 from worker.upstream.clocks import Clocks, Watchdog
-from worker.upstream.dialects.parameters import Change, find_change
+from worker.upstream.dialects.parameters import find_change
 from worker.upstream.dialects.shapes import find_error
 from worker.upstream.end_signs import BodyEnd
 from worker.upstream.ending import Ending
@@ -21,6 +21,7 @@ from worker.upstream.habits import Habits
 from worker.upstream.http.body import Body
 from worker.upstream.http.client import HttpClient
 from worker.upstream.opening import MAX_QUOTED_BYTES, QUOTED_SECONDS, read_opening, read_whole
+from worker.upstream.own_words import OwnWords
 from worker.upstream.request import RequestForm, completions_url, encode
 from worker.upstream.retry_after import read_rate_limits, read_retry_after
 from worker.upstream.secrets import secrets_of
@@ -31,16 +32,6 @@ AROUND_TEXT_BYTES = 1 << 20
 
 _BYTES_AT_ONCE = 1 << 14
 """How much of a whole body is looked at for lines before the other streams get their turn."""
-
-MOST_CHANGES = 4
-"""How many parameters of one request may be refused by name before that is its end."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    error: UpstreamError
-    change: Change | None
-    """What to ask without, or by another name."""
 
 
 class Upstream:
@@ -98,19 +89,22 @@ class Upstream:
         the upstream is writing: text, reasoning, or any other content.
         """
         model = str(body.get("model"))
+        own = OwnWords(body)
         answer = Answer(
             on_text,
             self._max_text_bytes,
             think_tags=self._think_tags,
             on_accepted=on_accepted,
             on_reasoning=on_reasoning,
+            own=own,
         )
+        asked = Asked(body, answer, own, list(self.habits.changes_of(model)))
         others = self._running[model]
         self._running[model] += 1
         self._begun[model] += 1
         begun = self._begun[model]
         try:
-            end = await self._ask(body, idempotency_key, traceparent, answer)
+            end = await self._ask(asked, idempotency_key, traceparent)
             alone = not others and begun == self._begun[model]
             ending = answer.finish(end, self.habits.of(model), alone=alone)
         except UpstreamError as error:
@@ -120,6 +114,8 @@ class Upstream:
             self.habits.note(model, answer.signs.habits_of_failure())
             raise
         finally:
+            if answer.is_accepted:  # else nothing shows that it was refused for what was changed
+                self.habits.note_changes(model, asked.new)
             self._running[model] -= 1
             if not self._running[model]:  # names of models are the users' own: there is no end of them
                 for kept in (self._running, self._begun, self._watched):
@@ -130,36 +126,27 @@ class Upstream:
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    async def _ask(
-        self, body: Mapping[str, object], idempotency_key: str | None, traceparent: str | None, answer: Answer
-    ) -> BodyEnd:
+    async def _ask(self, asked: Asked, idempotency_key: str | None, traceparent: str | None) -> BodyEnd:
         """Ask, and ask again without what is refused by name: before any text that is as good as the first time."""
-        model = str(body.get("model"))
-        changes = list(self.habits.changes_of(model))
         while True:
             headers = self._form.http_headers(idempotency_key, traceparent)
-            outcome = await self._watch(self._form.body(body, changes), headers, answer, self._watched[model])
+            outcome = await self._watch(self._form.body(asked.request, asked.changes), headers, asked)
             if isinstance(outcome, BodyEnd):
                 return outcome
-            change = outcome.change
-            if change is None or change in changes or len(changes) >= MOST_CHANGES:
-                raise outcome.error
-            changes.append(change)
-            self.habits.note_change(model, change)
+            change = asked.change(outcome)
             if idempotency_key:  # the request is another one, and its key must be, too
                 idempotency_key = f"{idempotency_key}-{change.name}"
 
-    async def _watch(
-        self, body: Mapping[str, Any], headers: dict[str, str], answer: Answer, watched: list[Watchdog]
-    ) -> "BodyEnd | _Refusal":
-        """Read one answer under the clocks. `watched` are the requests to its model that run, the oldest first."""
+    async def _watch(self, body: Mapping[str, Any], headers: dict[str, str], asked: Asked) -> "BodyEnd | Refusal":
+        """Read one answer under the clocks, beside those of the requests to its model that run, the oldest first."""
+        watched = self._watched[asked.model]
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a stream must be read in a task")
         watchdog = Watchdog(self._clocks, task, tuple(watched))
         watched.append(watchdog)
         try:
-            return await self._read(body, headers, answer, watchdog)
+            return await self._read(body, headers, asked, watchdog)
         except asyncio.CancelledError:
             if not watchdog.caused():
                 raise
@@ -172,9 +159,10 @@ class Upstream:
             watched.remove(watchdog)
 
     async def _read(
-        self, body: Mapping[str, Any], headers: dict[str, str], answer: Answer, watchdog: Watchdog
-    ) -> "BodyEnd | _Refusal":
+        self, body: Mapping[str, Any], headers: dict[str, str], asked: Asked, watchdog: Watchdog
+    ) -> "BodyEnd | Refusal":
         """How the body of the answer ended; or the refusal, and what to change of the request."""
+        answer, own = asked.answer, asked.own
         response = await self._client.post(headers, encode(body))
         try:
             opened = response.body
@@ -186,8 +174,9 @@ class Upstream:
                     words,
                     retry_after_seconds=read_retry_after(response.headers, datetime.now(UTC)),
                     location=response.headers.get("location"),
+                    own=own,
                 )
-                return _Refusal(refusal, find_change(response.status, parse(words), words, body))
+                return Refusal(refusal, find_change(response.status, parse(words), words, body, own))
             content_type = response.headers.get("content-type", "")
             opening, is_event_stream = await read_opening(content_type, opened, watchdog)
             if is_event_stream:
@@ -247,6 +236,6 @@ async def _take_whole(content_type: str, body: bytes, answer: Answer) -> BodyEnd
         if any_events:  # a whole answer with a `[DONE]` behind it
             return BodyEnd.ANNOUNCED
     if not isinstance(found, Mapping) or not ("choices" in found or "done" in found) or find_error(found) is not None:
-        raise error_of_body(content_type, body, found)
+        raise error_of_body(content_type, body, found, answer.own)
     answer.take_whole(found, body)
     return BodyEnd.ANNOUNCED

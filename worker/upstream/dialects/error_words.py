@@ -1,7 +1,9 @@
 """What goes wrong, by the codes and the sentences with which upstreams report it."""
 
 import re
+from collections.abc import Callable
 from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple
 
 
@@ -41,7 +43,10 @@ _CODES = (
     Codes(Trouble.TOO_LARGE, "1261", "Zhipu BigModel, error codes"),
     Codes(Trouble.TOO_LARGE, "tokens_too_long characters_too_long", "Baidu Qianfan, error codes"),
     Codes(Trouble.REJECTED, "invalid_request invalid_request_error bad_request badrequesterror bad_request_error"
-          " unprocessable_entity validation_error unsupported_parameter unsupported_value", "OpenAI; vLLM; gateways"),
+          " unprocessable_entity validation_error", "OpenAI; vLLM; gateways"),
+    Codes(Trouble.REJECTED, "unsupported_parameter unsupported_value unknown_parameter missing_required_parameter"
+          " invalid_value invalid_type invalid_json_schema", "OpenAI, error codes"),
+    Codes(Trouble.REJECTED, "tool_use_failed json_validate_failed model_decommissioned", "Groq, error codes"),
     Codes(Trouble.REJECTED, "content_filter content_policy_violation", "OpenAI and Azure OpenAI"),
     Codes(Trouble.REJECTED, "responsibleaipolicyviolation", "Azure OpenAI"),
     Codes(Trouble.REJECTED, "datainspectionfailed data_inspection_failed", "DashScope, error codes"),
@@ -118,8 +123,17 @@ _WORDS = (
     Words(Trouble.OVERLOADED, r"overloaded|over capacity|at capacity|capacity exceeded|no capacity|server (?:is )?busy"
           r"|too busy|no available (?:channel|instance)|负载|系统繁忙", "Together; SiliconFlow; Zhipu; new-api"),
     Words(Trouble.KEY_REFUSED, r"api.?key not valid|incorrect api key|invalid api.?key|invalid token|无效的令牌"
-          r"|access token invalid|token.{0,20} no longer valid", "Gemini (400); xAI (400); new-api; Baidu"),
+          r"|access token invalid|token (?:is )?(?:invalid or )?no longer valid",
+          "Gemini (400); xAI (400); new-api; Baidu"),
 )  # fmt: skip
+
+_VAGUE = frozenset((
+    "invalid_request", "invalid_request_error", "bad_request", "badrequesterror", "bad_request_error",
+    "unprocessable_entity", "validation_error",
+))  # fmt: skip
+"""Said of any request that is refused with a 400, also by those that mean their account with it."""
+
+_MOST_PLACES = 50
 
 _BY_CODE = {code: row.trouble for row in _CODES for code in row.codes.split()}
 _BY_WORDS = [(row.trouble, re.compile(row.pattern, re.IGNORECASE)) for row in _WORDS]
@@ -130,6 +144,17 @@ def troubles_of_codes(codes: set[str]) -> set[Trouble]:
     return {_BY_CODE[code] for code in codes if code in _BY_CODE}
 
 
-def troubles_of_words(sentence: str) -> set[Trouble]:
-    """What a sentence to people means."""
-    return {trouble for trouble, pattern in _BY_WORDS if pattern.search(sentence)}
+def say_what_was_refused(codes: set[str]) -> bool:
+    """Whether one of these codes says which part of the request is at fault."""
+    troubles = troubles_of_codes(codes - _VAGUE)
+    return Trouble.REJECTED in troubles or Trouble.TOO_LARGE in troubles
+
+
+def troubles_of_words(sentence: str, is_own: Callable[[str], bool] = lambda _: False) -> set[Trouble]:
+    """What a sentence to people means; words that are the request's own mean nothing."""
+    return {trouble for trouble, pattern in _BY_WORDS if _is_said(pattern, sentence, is_own)}
+
+
+def _is_said(pattern: re.Pattern[str], sentence: str, is_own: Callable[[str], bool]) -> bool:
+    # A sentence that repeats them so often is an echo.
+    return any(not is_own(found[0]) for found in islice(pattern.finditer(sentence), _MOST_PLACES))

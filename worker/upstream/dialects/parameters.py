@@ -6,9 +6,11 @@ upstream refuses is for the user to decide: `parameters` in the upstreams file.
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
-from worker.upstream.dialects.shapes import sentences_of
+from worker.upstream.dialects.shapes import parameters_of, sentences_of
+from worker.upstream.own_words import NO_WORDS, OwnWords
 
 
 class Row(NamedTuple):
@@ -41,6 +43,9 @@ _REFUSING = re.compile(
 )
 
 
+_MOST_PLACES = 50
+
+
 class Change(NamedTuple):
     """One parameter to leave out of a request, or to call by another name."""
 
@@ -48,24 +53,38 @@ class Change(NamedTuple):
     other_name: str | None
 
 
-def find_change(status: int, refusal: object, body: bytes, request: Mapping[str, Any]) -> Change | None:
+class Named(NamedTuple):
+    """What to change of a request. `is_sure`: the upstream named it, and did not repeat the request's own words."""
+
+    change: Change
+    is_sure: bool
+
+
+def find_change(
+    status: int, refusal: object, body: bytes, request: Mapping[str, Any], own: OwnWords = NO_WORDS
+) -> Named | None:
     """What to change of a `request` that was refused with a 4xx and these words; None when none is named.
 
-    `refusal` is the JSON of `body`, None when it is none.
+    `refusal` is the JSON of `body`, None when it is none. `own` are the words of the request as the user wrote it.
     """
     words = " ".join([*sentences_of(refusal)]) if refusal is not None else body.decode("utf-8", "replace")
     # A Python server that knows no such parameter may well answer 500.
     if status not in (400, 404, 405, 415, 422, 501) and "unexpected keyword argument" not in words:
         return None
+    said = {re.split(r"[.\[]", name)[0] for name in parameters_of(refusal)} & set(request)
+    refusing = [found[0] for found in islice(_REFUSING.finditer(words), _MOST_PLACES)]
     for row in _ROWS:
-        named = re.search(rf"(?<![\w-]){row.name}(?![\w-])", words) is not None
-        if row.name not in request or not named or (row.other_name and row.other_name in request):
+        if row.name not in request or (row.other_name and row.other_name in request):
             continue
-        if row.name == "stream_options" or _REFUSING.search(words):
-            return Change(row.name, row.other_name)
+        if row.name not in said and (said or re.search(rf"(?<![\w-]){row.name}(?![\w-])", words) is None):
+            continue
+        if row.name == "stream_options" or refusing:
+            is_sure = row.name in said or not own.have_in_values(row.name)
+            is_said = row.name == "stream_options" or not all(own.have(each) for each in refusing)
+            return Named(Change(row.name, row.other_name), is_sure and is_said)
     # Some name only what stands in it.
-    if "stream_options" in request and "include_usage" in words:
-        return Change("stream_options", None)
+    if "stream_options" in request and not said and "include_usage" in words:
+        return Named(Change("stream_options", None), is_sure=not own.have_in_values("include_usage"))
     return None
 
 

@@ -66,6 +66,12 @@ def _sentences(found: object) -> Iterator[str]:
                 yield value
 
 
+def parameters_of(found: object) -> set[str]:
+    """The parameters of the request that an error says, in a field for that, it is about."""
+    named = {str(each.get("param") or "").strip() for each in objects_of(found)}
+    return {name for name in named if name.lower() not in ("", "none", "null")}
+
+
 def status_of(found: object) -> int | None:
     """The HTTP status that an error names, 400 to 599."""
     for each in objects_of(found):

@@ -1,0 +1,47 @@
+"""A request while it is asked for, maybe more than once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from worker.upstream.answer import Answer
+from worker.upstream.dialects.parameters import Change, Named
+from worker.upstream.errors import UpstreamError
+from worker.upstream.own_words import OwnWords
+
+MOST_CHANGES = 4
+"""How many parameters of one request may be refused by name before that is its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The upstream's answer is an error."""
+
+    error: UpstreamError
+    named: Named | None
+    """What to ask without, or by another name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, its own words, and what was changed of it, now or by habit."""
+
+    request: Mapping[str, object]
+    answer: Answer
+    own: OwnWords
+    changes: list[Change]
+    new: list[Change] = field(default_factory=list)
+    """Those that this upstream is to be known for, if it takes the request."""
+
+    @property
+    def model(self) -> str:
+        return str(self.request.get("model"))
+
+    def change(self, refusal: Refusal) -> Change:
+        """What to change before it is asked again. Raises the refusal's error when that is the end."""
+        named = refusal.named
+        if named is None or named.change in self.changes or len(self.changes) >= MOST_CHANGES:
+            raise refusal.error
+        self.changes.append(named.change)
+        if named.is_sure:
+            self.new.append(named.change)
+        return named.change
