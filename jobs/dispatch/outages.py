@@ -1,17 +1,18 @@
 """Whose fault it was that an attempt failed: the job's, which is charged, or its upstream's, which is held.
 
-An upstream that is out of credit, refuses the key or cannot be reached is held at once. One that answers 500, or breaks
-off, is held when a second job in a row gets that, and nobody was accepted in between; then the first one is given its
-attempt back. Whatever an upstream says to one job while it accepts others, is the job's own.
+An upstream that is out of credit, refuses the key or cannot be reached is held at once, unless only sentences say so:
+these may be about one request, so another one must be told the same, or there must be nobody else to hold back. One
+that answers 500, or breaks off, is held when a second job in a row gets that, and nobody was accepted in between; then
+the first one is given its attempt back. Whatever an upstream says to one job while it accepts others, is the job's own.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, RowMapping, and_, func, select, update
+from sqlalchemy import Connection, RowMapping, and_, func, or_, select, update
 
-from jobs.dispatch.due import QUEUED
+from jobs.dispatch.due import QUEUED, RESERVED, RUNNING, using
 from jobs.dispatch.holds import HoldKind
 from jobs.dispatch.upstream_holds import FIRST_PROBE_SECONDS, begin_hold, find_system_hold, lock_lanes, put_off_probe
 from jobs.model.status import AttemptOutcome
@@ -49,6 +50,8 @@ class Failure:
     """When it last went back so."""
     written_bytes: int = 0
     """What this attempt wrote."""
+    is_doubtful: bool = False
+    """Nothing but sentences blames the account or the key, and they may be about this request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ def judge(database: Database, failure: Failure) -> Judgement:
             else _judge(connection, failure, accepted_at, now)
         )
         _note(connection, failure, now, suspect=judged.charged)
+        if failure.is_doubtful and not judged.charged:
+            _note_doubt(connection, failure, now)
         return judged
 
 
@@ -114,6 +119,8 @@ def _judge(connection: Connection, failure: Failure, accepted_at: datetime | Non
     again = failure.refused_at is not None and accepted_at is not None and accepted_at > failure.refused_at
     if again and not is_cut and failure.refusals >= MOST_ALONE:
         return Judgement(charged=True, alone=True)
+    if failure.is_doubtful and not _has_company(connection, failure, accepted_at, now):
+        return Judgement(charged=failure.refusals >= MOST_ALONE, alone=True)
     suspects = _find_suspects(connection, failure, accepted_at, now)
     if failure.reason in ("failing", "cut") and not suspects:
         return Judgement(charged=True, suspect=True)
@@ -131,11 +138,46 @@ def _reason(failure: Failure) -> str:
 
 def _find_suspects(connection: Connection, failure: Failure, accepted_at: datetime | None, now: datetime) -> list[str]:
     """The jobs that failed so a moment ago, and nobody was accepted since."""
-    since = max(filter(None, (accepted_at, now - timedelta(seconds=SUSPECT_SECONDS))))
+    since = _suspect_since(accepted_at, now)
     found = select(lanes.c.error_job).where(
         lanes.c.upstream == failure.upstream, lanes.c.suspect_at >= since, lanes.c.error_job != failure.job_id
     )
     return [job_id for job_id in connection.scalars(found) if job_id is not None]
+
+
+def _suspect_since(accepted_at: datetime | None, now: datetime) -> datetime:
+    return max(filter(None, (accepted_at, now - timedelta(seconds=SUSPECT_SECONDS))))
+
+
+def _has_company(connection: Connection, failure: Failure, accepted_at: datetime | None, now: datetime) -> bool:
+    """Whether another project, or another model, was told the same a moment ago; or no other project has jobs there."""
+    project = select(jobs.c.project).where(jobs.c.id == failure.job_id).scalar_subquery()
+    told = (
+        select(lanes.c.model)
+        .join(jobs, jobs.c.id == lanes.c.error_job)
+        .where(
+            lanes.c.upstream == failure.upstream,
+            lanes.c.error_code == failure.code,
+            lanes.c.error_at >= _suspect_since(accepted_at, now),
+            lanes.c.error_job != failure.job_id,
+            or_(lanes.c.model != failure.model, jobs.c.project != project),
+        )
+    )
+    if connection.execute(told.limit(1)).first() is not None:
+        return True
+    there = (jobs.c.upstream == failure.upstream, jobs.c.project != project)
+    return not any(
+        connection.execute(select(jobs.c.id).where(state, *there).with_hint(jobs, **using(index)).limit(1)).first()
+        for state, index in ((RUNNING, "jobs_running"), (RESERVED, "jobs_reserved"))
+    )
+
+
+def _note_doubt(connection: Connection, failure: Failure, now: datetime) -> None:
+    """Note which job it was, unless the lane keeps one that may have to be forgiven."""
+    since = now - timedelta(seconds=SUSPECT_SECONDS)
+    lane = and_(lanes.c.upstream == failure.upstream, lanes.c.model == failure.model)
+    free = or_(lanes.c.suspect_at.is_(None), lanes.c.suspect_at < since)
+    connection.execute(update(lanes).where(lane, free).values(error_job=failure.job_id, suspect_at=None))
 
 
 def _forgive(connection: Connection, job_ids: list[str], now: datetime) -> None:
