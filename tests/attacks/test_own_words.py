@@ -64,6 +64,24 @@ def test_words_that_stand_in_the_request_blame_neither_the_account_nor_the_key(
         assert in_stream.cause not in (Cause.CREDIT, Cause.KEY), (name, in_stream.message)
 
 
+@pytest.mark.parametrize("words", ['{"code": 401}', '{"status_code": 1004}', '{"retry_after": 3000}'])
+def test_a_value_that_is_json_is_not_read_as_what_the_upstream_says_of_itself(words: str) -> None:
+    own = OwnWords({"user": words})
+    error = error_of_object({"message": words}, own)
+    assert (error.cause, error.retry_after_seconds) == (Cause.JOB, None)
+    assert refuse(503, {"error": {"raw": words}}, {"user": words}).retry_after_seconds is None
+
+
+@pytest.mark.parametrize("how", ["a refusal", "in the stream", "a 200 that is no stream"])
+def test_a_reading_compares_what_it_is_told_with_what_it_asked(how: str) -> None:
+    told = {"error": {"message": "No such thing: 'credit balance'"}}
+    script = {"a refusal": answer(400, told), "in the stream": stream(event(told))}.get(how, answer(200, told))
+    for body, cause in (({}, Cause.CREDIT), ({"user": "credit balance"}, Cause.JOB)):
+        [(error, _)] = feed([step for step in script if isinstance(step, bytes)], body=body).outcomes
+        assert isinstance(error, UpstreamError)
+        assert error.cause is cause
+
+
 @pytest.mark.parametrize(
     "request_", [{}, {"messages": [{"content": "Write on batteries: how to recharge, a balance."}]}]
 )

@@ -84,10 +84,10 @@ class Habits:
         """Take over what is stored, and was noted so long ago. What this version does not know is left alone."""
         with self._lock:
             if habit.startswith(REFUSES):
-                if age_seconds < CHANGE_SECONDS:
-                    self._keep(model, Change(habit.removeprefix(REFUSES), value), CHANGE_SECONDS - age_seconds)
+                self._keep(model, Change(habit.removeprefix(REFUSES), value), CHANGE_SECONDS - age_seconds)
             elif habit in Habit.__members__.values():
                 self._known[model] = self.of(model) | {Habit(habit)}
 
     def _keep(self, model: str, change: Change, seconds: float) -> None:
-        self._changes.setdefault(model, {})[change] = monotonic() + seconds
+        kept = self._changes.setdefault(model, {})
+        kept[change] = max(monotonic() + seconds, kept.get(change, 0.0))  # what was noted here may not be stored yet
