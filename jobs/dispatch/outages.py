@@ -28,6 +28,11 @@ MOST_ALONE = 3
 MOST_CUT = 8
 """A stream that an outage cuts goes back uncharged this often. Each has been paid for, so there must be an end."""
 
+MOST_DOUBTED = 8
+"""A job of which an upstream says alone what would concern all goes back so often, for a minute and more: by then it is
+seen whether others are told the same.
+"""
+
 Reason = Literal["credit", "key", "away", "failing", "cut"]
 
 
@@ -120,7 +125,7 @@ def _judge(connection: Connection, failure: Failure, accepted_at: datetime | Non
     if again and not is_cut and failure.refusals >= MOST_ALONE:
         return Judgement(charged=True, alone=True)
     if failure.is_doubtful and not _has_company(connection, failure, accepted_at, now):
-        return Judgement(charged=failure.refusals >= MOST_ALONE, alone=True)
+        return Judgement(charged=failure.refusals >= MOST_DOUBTED, alone=True)
     suspects = _find_suspects(connection, failure, accepted_at, now)
     if failure.reason in ("failing", "cut") and not suspects:
         return Judgement(charged=True, suspect=True)
@@ -150,7 +155,10 @@ def _suspect_since(accepted_at: datetime | None, now: datetime) -> datetime:
 
 
 def _has_company(connection: Connection, failure: Failure, accepted_at: datetime | None, now: datetime) -> bool:
-    """Whether another project, or another model, was told the same a moment ago; or no other project has jobs there."""
+    """Whether another project, or another model, was told the same a moment ago; or no other project sends jobs there.
+    A stream that another one began long before says nothing of what it would be told now.
+    """
+    since = _suspect_since(accepted_at, now)
     project = select(jobs.c.project).where(jobs.c.id == failure.job_id).scalar_subquery()
     told = (
         select(lanes.c.model)
@@ -158,18 +166,19 @@ def _has_company(connection: Connection, failure: Failure, accepted_at: datetime
         .where(
             lanes.c.upstream == failure.upstream,
             lanes.c.error_code == failure.code,
-            lanes.c.error_at >= _suspect_since(accepted_at, now),
+            lanes.c.error_at >= since,
             lanes.c.error_job != failure.job_id,
             or_(lanes.c.model != failure.model, jobs.c.project != project),
         )
     )
     if connection.execute(told.limit(1)).first() is not None:
         return True
-    there = (jobs.c.upstream == failure.upstream, jobs.c.project != project)
-    return not any(
-        connection.execute(select(jobs.c.id).where(state, *there).with_hint(jobs, **using(index)).limit(1)).first()
-        for state, index in ((RUNNING, "jobs_running"), (RESERVED, "jobs_reserved"))
-    )
+    others = select(jobs.c.id).where(jobs.c.upstream == failure.upstream, jobs.c.project != project).limit(1)
+    reserved = others.where(RESERVED).with_hint(jobs, **using("jobs_reserved"))
+    of_job = and_(attempts.c.job_id == jobs.c.id, attempts.c.attempt == jobs.c.attempt)
+    just = attempts.c.started_at >= now - timedelta(seconds=SUSPECT_SECONDS)
+    begun = others.join(attempts, of_job).where(RUNNING, just).with_hint(jobs, **using("jobs_running"))
+    return not any(connection.execute(found).first() for found in (reserved, begun))
 
 
 def _note_doubt(connection: Connection, failure: Failure, now: datetime) -> None:

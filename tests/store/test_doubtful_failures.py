@@ -42,11 +42,11 @@ def started(store: Store, *projects: str, **options: Any) -> list[str]:
 def test_a_sentence_to_one_job_does_not_hold_an_upstream_that_another_project_uses(store: Store) -> None:
     """Before, a model named "credit balance" held it for all at once."""
     alpha, _ = started(store, "alpha", "beta")
-    for _ in range(3):
+    for _ in range(8):
         judged = doubt(store, alpha)
         assert judged == Judgement(charged=False, alone=True)
         hold_again(store, alpha, store.job(alpha).attempt, judged)
-        store.clock.advance(20)
+        store.clock.advance(5)
         due(store)
         store.claim(alpha)
     assert doubt(store, alpha).charged
@@ -71,6 +71,7 @@ def test_the_same_sentence_long_ago_or_before_others_were_accepted_says_nothing(
     if not seconds:
         accept(store)
         store.clock.advance(0.01)
+    started(store, "alpha")
     assert doubt(store, beta) == Judgement(charged=False, alone=True)
     assert reasons(store) == []
 
@@ -81,6 +82,14 @@ def test_a_project_that_is_alone_there_is_held_at_once(store: Store) -> None:
     submit(store, "beta", model="m9")  # waits, and is not there
     assert doubt(store, first) == Judgement(charged=False, began=True)
     assert reasons(store) == ["credit"]
+
+
+def test_a_stream_that_another_project_began_long_ago_keeps_no_upstream_from_being_held(store: Store) -> None:
+    """It was begun while the account had credit; the jobs of a batch must not fail one by one meanwhile."""
+    started(store, "beta")
+    store.clock.advance(61)
+    [alpha] = started(store, "alpha")
+    assert doubt(store, alpha).began
 
 
 def test_what_a_code_says_holds_the_upstream_at_once(store: Store) -> None:
