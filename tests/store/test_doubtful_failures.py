@@ -106,3 +106,10 @@ def test_a_doubt_does_not_forget_a_job_that_may_have_to_be_forgiven(store: Store
         assert connection.scalar(select(lanes.c.error_job).where(lanes.c.model == "m1")) == charged
     assert fail(store, beta, "failing").began
     assert store.job(charged).failures == 0
+
+
+def test_a_job_of_another_project_that_is_about_to_be_sent_keeps_the_upstream_from_being_held(store: Store) -> None:
+    [alpha] = started(store, "alpha")
+    submit(store, "beta")
+    assert len(due(store)) == 1  # reserved, and its hint is on its way
+    assert not doubt(store, alpha).began
