@@ -4,7 +4,6 @@ In all of them a completed text and a partial one have different names, and a co
 (`incomplete`): a text that was cut off must never pass for one that is whole.
 """
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -21,6 +20,7 @@ from jobs.model.message import calls_of
 from jobs.model.prompt import prompt_of
 from jobs.model.status import JobStatus
 from jobs.store.queries import StoredResult
+from jobs.strict_json import dump_json
 
 CSV_COLUMNS = (
     "index", "id", "custom_id", "status", "finish_reason", "model", "text", "partial_text", "input_tokens",
@@ -118,7 +118,7 @@ def _csv_row(index: int, result: StoredResult) -> dict[str, Any]:
         "cost": cost.get("amount"),
         "cost_currency": cost.get("currency"),
         "cost_source": cost.get("source"),
-        "metadata": json.dumps(job.metadata, ensure_ascii=False) if job.metadata else None,
+        "metadata": dump_json(job.metadata, ascii_only=False, spaced=True) if job.metadata else None,
         "prompt": prompt_of(job.request or {}),
     }
 

@@ -5,7 +5,6 @@ one job or batch and nothing else, and soon not even that. A stream that it has 
 """
 
 import hmac
-import json
 import re
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -18,6 +17,7 @@ from api.callers.caller import CALLER, Caller, InReference, count_for, find_call
 from api.http.errors import ApiError
 from api.http.parameters import is_id
 from api.services import Services, ServicesDep
+from jobs.strict_json import dump_json
 from jobs.tables import DEFAULT_PROJECT
 
 TOKEN_SECONDS = 60
@@ -90,7 +90,7 @@ async def _check(request: Request, services: Services, token: str) -> Caller:
 def sign_token(secret: bytes, caller: Caller, channel: str, expires_at: int) -> str:
     """The token that opens this channel until then (Unix seconds)."""
     # As JSON, so that no two different tokens have the same bytes to sign.
-    signed = json.dumps(["watch", expires_at, caller.project, caller.key_id, channel]).encode()
+    signed = dump_json(["watch", expires_at, caller.project, caller.key_id, channel], spaced=True).encode()
     digest = hmac.new(secret, signed, sha256).hexdigest()
     return f"{expires_at}.{caller.key_id or _NO_KEY}.{digest}"
 

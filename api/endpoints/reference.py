@@ -6,7 +6,6 @@ package `fastapi-offline`, of which nothing else is used.
 """
 
 import asyncio
-import json
 from functools import lru_cache
 from importlib.resources import files
 
@@ -16,6 +15,7 @@ from starlette.responses import Response
 
 from api.endpoints.page import HEADERS, send
 from api.services import ServicesDep
+from jobs.strict_json import dump_json
 
 routes = APIRouter(include_in_schema=False)
 
@@ -87,7 +87,7 @@ async def get_description(request: Request, services: ServicesDep) -> Response:
 
 
 def _describe(app: FastAPI) -> bytes:
-    return json.dumps(app.openapi(), separators=(",", ":"), ensure_ascii=False).encode()
+    return dump_json(app.openapi(), ascii_only=False).encode()
 
 
 @lru_cache

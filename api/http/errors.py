@@ -1,6 +1,5 @@
 """Refusals: every one is `{"error": {"message", "type", "param", "code"}}`, whatever went wrong."""
 
-import json
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 from jobs.store.database import driver_message, is_transient
 from jobs.store.refused_writes import is_disk_full, is_read_only
+from jobs.strict_json import as_strict, dump_json
 
 log = getLogger(__name__)
 
@@ -54,7 +54,7 @@ class ApiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RawJson:
-    """A value of an answer that is JSON already. It goes out as it is."""
+    """A value of an answer that is JSON already."""
 
     text: str
 
@@ -72,10 +72,10 @@ class JsonAnswer(Response):
         raw: list[str] = []
 
         def put_off(value: RawJson) -> str:
-            raw.append(value.text)
+            raw.append(as_strict(value.text))
             return _RAW
 
-        pieces = json.dumps(content, separators=(",", ":"), default=put_off).split(f'"{_RAW}"')
+        pieces = dump_json(content, default=put_off).split(f'"{_RAW}"')
         return "".join(part for pair in zip(pieces, [*raw, ""], strict=True) for part in pair).encode("ascii")
 
 

@@ -1,10 +1,10 @@
 """JSON in one line, also for readers that split lines as Python and httpx do."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from api.http.slices import SLICE_CHARACTERS, in_slices
+from jobs.strict_json import dump_json
 
 # JSON Lines and server-sent events end a line at none of these, but `str.splitlines` does. Inside of JSON they can only
 # stand in strings, so their escapes mean the same.
@@ -13,7 +13,7 @@ _SEPARATORS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"
 
 def json_line(value: Any) -> bytes:
     """The value as a line of a JSON Lines file."""
-    return one_line(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()) + b"\n"
+    return one_line(dump_json(value, ascii_only=False).encode()) + b"\n"
 
 
 def json_line_with(value: Mapping[str, Any], texts: Mapping[str, str]) -> Iterator[bytes]:

@@ -1,7 +1,6 @@
 """uvicorn's HTTP/1.1, with bounds: uvicorn itself takes a head, a body or a trailer of any length in any time."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
@@ -15,6 +14,7 @@ from api.http.errors import ApiError, error_body
 from api.http.heads import MOST_HEAD_BYTES, MOST_HEADERS, find_fault, too_large
 from api.http.lingering import LINGER_BYTES, LINGER_SECONDS, LingeringTransport
 from api.http.request_turns import Asker, Beginning, RequestTurns
+from jobs.strict_json import dump_json
 
 HEAD_SECONDS = 20.0
 """How long a connection may be without a whole head of a request that is not answered yet."""
@@ -221,7 +221,7 @@ class BoundedProtocol(HttpToolsProtocol):
         unanswered = self._in_body and cycle is not None and not cycle.response_started and not self.pipeline
         # Else the refusal would stand in the middle of another answer.
         if cycle is None or cycle.response_complete or unanswered:
-            body = json.dumps(error_body(error)).encode("ascii")
+            body = dump_json(error_body(error)).encode("ascii")
             head = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\ncontent-type: application/json\r\n"
             head += f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
             self.transport.write(head.encode("ascii") + body)

@@ -1,7 +1,6 @@
 """The lists of the upstreams' models, kept for a moment and asked for anew beside those who ask."""
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from anyio import CapacityLimiter, to_thread
 
 from api.http.errors import ApiError
 from api.model_lists.model_lists import merge
+from jobs.strict_json import dump_json
 from jobs.upstreams import Upstreams, UpstreamSpec
 
 log = getLogger(__name__)
@@ -117,4 +117,4 @@ def _merge(
     merged = merge(listed)
     if len(errors) == len(listed) and not merged["data"]:
         return errors[0]
-    return ModelList(json.dumps(merged).encode("ascii"), {item["id"]: dict(item) for item in merged["data"]})
+    return ModelList(dump_json(merged).encode("ascii"), {item["id"]: dict(item) for item in merged["data"]})

@@ -1,6 +1,5 @@
 """A job in the form of chat completions: whole, in chunks, or as an error."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ from api.http.errors import ApiError, error_body
 from jobs.model.records import Job, Usage
 from jobs.model.status import JobStatus
 from jobs.store.queries import StoredResult
+from jobs.strict_json import dump_json
 
 DONE = b"data: [DONE]\n\n"
 
@@ -92,7 +92,7 @@ def error_frame(error: ApiError) -> bytes:
 
 def unnamed_frame(content: Mapping[str, Any]) -> bytes:
     """A server-sent event without a name; ASCII, so no reader finds a line's end inside."""
-    return b"data: %b\n\n" % json.dumps(content, separators=(",", ":")).encode("ascii")
+    return b"data: %b\n\n" % dump_json(content).encode("ascii")
 
 
 def chat_usage(usage: Usage | None) -> dict[str, Any] | None:

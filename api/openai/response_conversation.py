@@ -1,6 +1,5 @@
 """The messages that a Response is written after: those of the one that it continues, and those that it refers to."""
 
-import json
 from collections.abc import Sequence
 
 from api.access.turns import Turns
@@ -13,6 +12,7 @@ from api.submitting.response_input import Message, Reference, resolve
 from api.submitting.response_request import MAX_CONVERSATION_BYTES, ResponseRequest
 from jobs.lifecycle.responses import StoredResponse, read_response
 from jobs.model.status import JobStatus
+from jobs.strict_json import dump_json
 
 
 def conversation(services: Services, project: str, request: ResponseRequest) -> list[Message]:
@@ -88,7 +88,7 @@ class _Reading:
         return self._known[named]
 
     def _count(self, messages: Sequence[Message], param: str) -> None:
-        self._length += len(json.dumps(messages))
+        self._length += len(dump_json(messages))
         if self._length > MAX_CONVERSATION_BYTES:
             message = (
                 f"{param}: the conversation is {self._length} bytes long, and {MAX_CONVERSATION_BYTES} are allowed:"

@@ -1,6 +1,5 @@
 """A Response as a stream of server-sent events, from any number on, while it is written and afterwards."""
 
-import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 
@@ -12,6 +11,7 @@ from api.watching.frames import COMMENT
 from jobs.lifecycle.responses import StoredResponse, read_response
 from jobs.live.follower import Reasoning, ResetMessage, Text
 from jobs.store.queries import StoredResult, read_attempts
+from jobs.strict_json import dump_json
 
 
 class ResponseStream(JobStream):
@@ -85,11 +85,10 @@ class ResponseStream(JobStream):
             error = ApiError(401, "invalid_api_key", "this API key was revoked")
         else:
             error = ApiError(410, "deleted", f"{response_id} was deleted or run again while it was watched")
-        return b"event: error\ndata: %b\n\n" % json.dumps(error_body(error)).encode("ascii")
+        return b"event: error\ndata: %b\n\n" % dump_json(error_body(error)).encode("ascii")
 
 
 def _frames(events: Iterable[Event]) -> bytes:
     return b"".join(
-        b"event: %b\ndata: %b\n\n" % (event["type"].encode(), json.dumps(event, separators=(",", ":")).encode("ascii"))
-        for event in events
+        b"event: %b\ndata: %b\n\n" % (event["type"].encode(), dump_json(event).encode("ascii")) for event in events
     )

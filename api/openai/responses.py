@@ -1,6 +1,5 @@
 """OpenAI's Responses, each one a job: run in the background, resumed anywhere, cancelled, deleted."""
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from logging import getLogger
@@ -38,6 +37,7 @@ from jobs.model.ids import response_id
 from jobs.model.status import JobStatus
 from jobs.store.database import DATABASE_ERRORS, driver_message
 from jobs.store.queries import StoredResult
+from jobs.strict_json import dump_json
 
 routes = v1_routes("openai")
 
@@ -152,7 +152,7 @@ def _submit(
 ) -> tuple[Accepted, StoredResponse]:
     chat = request.chat_body(conversation(services, project, request))
     # An event that was sent cannot be taken back, so an interrupted text is continued where the upstream can.
-    job = check_job(json.dumps(chat).encode(), CONTINUED)
+    job = check_job(dump_json(chat).encode(), CONTINUED)
     kept = {**request.kept(), "model": job.request["model"]}
     accepted = submit_one_job(services, project, job, key, response=kept)
     named = response_id(accepted.id)

@@ -1,6 +1,5 @@
 """The older completions, of a prompt: each one runs as a job, its prompt sent as the one message of a chat."""
 
-import json
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,7 @@ from jobs.intake.submission import NewJob
 from jobs.live.follower import Reasoning
 from jobs.model.records import Job
 from jobs.store.queries import StoredResult
+from jobs.strict_json import dump_json
 
 routes = v1_routes("openai")
 
@@ -85,7 +85,7 @@ def _read(idempotency_key: str | None, body: bytes) -> tuple[IdempotencyKey | No
     prompt = _read_prompt(fields.get("prompt"))
     chat = {name: value for name, value in fields.items() if name != "prompt" and name not in _ONLY}
     chat["messages"] = [{"role": "user", "content": prompt}]
-    job = check_job(json.dumps(chat).encode(), CONTINUED)
+    job = check_job(dump_json(chat).encode(), CONTINUED)
     return check_key(idempotency_key, PATH, body), job, *read_stream(body)
 
 

@@ -1,6 +1,5 @@
 """What a batch states once for all its requests: each body is merged over these `defaults`."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from api.submitting.fields import check_response_format, check_text, invalid
 from api.submitting.slices import count_values
 from jobs.inputs.dialects import RESPONSES
 from jobs.intake.submission import NewJob
+from jobs.strict_json import dump_json
 
 _LONGEST_SYSTEM = 1_000_000
 _FIRST = ("system", "developer")
@@ -52,7 +52,7 @@ class BatchDefaults:
             return own or msgspec.Raw(b"null")  # refused later, by its name
         if messages and isinstance(messages[0], dict) and messages[0].get("role") in _FIRST:
             before = [message for message in before if message["role"] not in _FIRST]
-        return msgspec.Raw(json.dumps([*before, *messages]).encode())
+        return msgspec.Raw(dump_json([*before, *messages]).encode())
 
 
 def check_defaults(text: msgspec.Raw, endpoint: str) -> BatchDefaults | None:

@@ -16,6 +16,7 @@ from api.services import ServicesDep
 from api.submitting.fields import join, unknown
 from api.submitting.slices import MOST_VALUES, TooManyValuesError, require_few_values
 from jobs.settings import Settings
+from jobs.strict_json import dump_json
 
 MAX_DEPTH = 64
 """How deep lists and objects may be nested. The deepest real bodies, JSON schemas, stay under 20."""
@@ -144,7 +145,7 @@ def _split(value: Any, where: str) -> dict[str, msgspec.Raw]:
     if not isinstance(value, dict):
         raise _no_object(where)
     try:
-        return {name: msgspec.Raw(json.dumps(inner).encode()) for name, inner in value.items()}
+        return {name: msgspec.Raw(dump_json(inner).encode()) for name, inner in value.items()}
     except RecursionError:
         raise _too_deep(where) from None
 

@@ -1,6 +1,5 @@
 """What is wrong with one job of a submission, by field: the message says what, where, and what to do."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -29,6 +28,7 @@ from jobs.acceptance.rules import ON_REJECT
 from jobs.inputs.dialects import ENDPOINT, RESPONSES, read_request, read_response_request, with_texts_as_metadata
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.intake.submission import NewJob
+from jobs.strict_json import dump_json
 
 CONTINUATIONS, MOST_CONTINUATIONS = 8, 100
 """How often the rest of a text is asked for if nothing else is said, and at the most."""
@@ -114,7 +114,7 @@ class _Undecoded:
         return read_fields(value, param)
 
     def make(self, value: Any) -> msgspec.Raw:
-        return msgspec.Raw(json.dumps(value).encode())
+        return msgspec.Raw(dump_json(value).encode())
 
 
 def _named(mistake: MistakeError) -> str:

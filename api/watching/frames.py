@@ -1,6 +1,5 @@
 """Server-sent events as bytes: the last step before the network, and the most frequent one."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from api.http.json_lines import one_line
 from api.watching.inbox import ReceivedMessage
 from jobs.live.channel import encode_delta
 from jobs.live.follower import Reasoning, Text
+from jobs.strict_json import dump_json
 
 RETRY = b"retry: 1000\n\n"
 COMMENT = b": still here\n\n"
@@ -19,7 +19,7 @@ _encoder = msgspec.json.Encoder()
 
 def event_frame(name: str, cursor: str, shown: dict[str, Any]) -> bytes:
     """An event other than a delta."""
-    return f"id: {cursor}\nevent: {name}\ndata: {json.dumps(shown, separators=(',', ':'))}\n\n".encode()
+    return f"id: {cursor}\nevent: {name}\ndata: {dump_json(shown)}\n\n".encode()
 
 
 def deltas_frame(cursor: str, deltas: list[dict[str, Any]], reasoning: list[dict[str, Any]]) -> bytes:

@@ -1,6 +1,5 @@
 """What a transition writes into the columns of a job, its attempt and its text."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -9,6 +8,7 @@ from jobs.model.cost import cost_columns
 from jobs.model.endings import AttemptResult, JobError
 from jobs.model.segments import dump_segments
 from jobs.model.status import AttemptOutcome, JobStatus
+from jobs.strict_json import dump_json
 
 _OF_BOTH = (
     "first_delta_at", "bytes", "text_tokens", "text_tokens_source", "reasoning_text_tokens",
@@ -41,7 +41,7 @@ def job_changes(changes: dict[str, Any], error: JobError | None) -> dict[str, An
 def message_json(message: Mapping[str, Any] | None) -> str | None:
     """What came beside the text, as it is stored."""
     # In ASCII: whatever an upstream sent, no database refuses it, and no text is lost for it.
-    return json.dumps(message, separators=(",", ":")) if message else None
+    return dump_json(message) if message else None
 
 
 def attempt_changes(
@@ -56,7 +56,7 @@ def attempt_changes(
         **(written.usage.as_columns() if written.usage else {}),
         **cost_columns(written.cost),
         **why(error),
-        **({"rejections": json.dumps(list(error.rejections))} if error and error.rejections else {}),
+        **({"rejections": dump_json(list(error.rejections))} if error and error.rejections else {}),
     }
 
 

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from jobs.model.ids import new_id, new_ids, response_id
 from jobs.model.status import JobStatus
 from jobs.store.pages import in_portions
+from jobs.strict_json import dump_json
 from jobs.tables import batches, jobs, responses, webhook_deliveries, webhooks
 
 BATCH_ENDS = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled")
@@ -170,7 +171,7 @@ def _add(connection: Connection, now: datetime, heard: Sequence[Any], kind: str,
 
 def _body(event_id: str, kind: str, now: datetime, data: Mapping[str, Any]) -> str:
     event = {"id": event_id, "object": "event", "created_at": int(now.timestamp()), "type": kind, "data": data}
-    return json.dumps(event, separators=(",", ":"))
+    return dump_json(event)
 
 
 def _row(webhook_id: str, kind: str, event_id: str, body: str, now: datetime) -> dict[str, Any]:

@@ -4,7 +4,6 @@ All in input order: one file, or one Markdown file for each article. An incomple
 complete one: its file ends in `.partial.md`, also when the job completed and the text was cut short.
 """
 
-import json
 import os
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -14,6 +13,7 @@ from typing import IO, cast
 
 from jobs.model.article_names import article_stem, export_stem
 from jobs.model.message import has_calls
+from jobs.strict_json import dump_json
 from longhand.cli.folder_batches import NOTE, FolderBatches, MayMix
 from longhand.cli.new_files import MayReplace, NewFiles, made_folder, never, refuse_unless
 from longhand.cli.partial_files import ENDING, PartialFiles
@@ -125,7 +125,7 @@ def copy_results(client: Client, resource_id: str, form: str, out: IO[bytes]) ->
                 out.write(chunk)
     else:
         item = _result_of(client, resource_id)
-        shown = item.get("text", item.get("partial_text", "")) if form == "md" else f"{json.dumps(item)}\n"
+        shown = item.get("text", item.get("partial_text", "")) if form == "md" else f"{dump_json(item)}\n"
         out.write(shown.encode())
     out.flush()
 

@@ -6,7 +6,6 @@ are.
 """
 
 import io
-import json
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from jobs.strict_json import dump_json
 from longhand.terminal.cells import CONTROL, plain
 
 
@@ -55,7 +55,7 @@ def print_json_line(value: Any) -> None:
 
 def _write_json(value: Any, indent: int | None) -> None:
     escaped = not _is_unicode(sys.stdout.encoding)
-    text = json.dumps(value, indent=indent, ensure_ascii=escaped, separators=(",", ": ") if indent else (",", ":"))
+    text = dump_json(value, indent=indent, ascii_only=escaped)
     # Other characters that a terminal would obey, or that have no UTF-8, are escaped: the value stays the same.
     print(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text), flush=True)
 

@@ -136,6 +136,7 @@ def test_a_batch_with_too_many_items_is_refused(kept: ApiServer) -> None:
         (b'{"model": "m", "messages": [}', 400, "invalid_json"),
         (b'{"model": "m\xff", "messages": []}', 400, "invalid_json"),
         (b'{"model": "m", "temperature": NaN}', 400, "invalid_json"),
+        (b'{"model": "m", "temperature": -Infinity}', 400, "invalid_json"),
         (b'{"model": "m", "temperature": 1e999}', 400, "invalid_json"),
         (b"[]", 400, "invalid_type"),
         (b'{"model": "m", "x": ' + b"[" * 70 + b"]" * 70 + b"}", 413, "nested_too_deep"),

@@ -1,12 +1,12 @@
 """The request as one upstream accepts it: the model's name there, the headers, the names of the parameters."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
+from jobs.strict_json import dump_json
 from worker.upstream.dialects.parameters import Change, apply_change
 
 
@@ -53,7 +53,7 @@ class RequestForm:
 
 def encode(body: Mapping[str, Any]) -> bytes:
     """A body as it is sent. In ASCII escapes even a lone surrogate can be: whether to accept it is for the upstream."""
-    return json.dumps(body, separators=(",", ":")).encode()
+    return dump_json(body).encode()
 
 
 def completions_url(url: str) -> httpx.URL:

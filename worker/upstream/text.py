@@ -4,8 +4,9 @@ JSON can carry what PostgreSQL and UTF-8 refuse: NUL, and halves of a surrogate 
 its text between UTF-16 units splits an emoji over two deltas, so the halves meet only here.
 """
 
-import json
 import re
+
+from jobs.strict_json import dump_json
 
 REPLACEMENT = "\ufffd"
 
@@ -25,7 +26,7 @@ def make_storable(text: str) -> str:
 def storable_json(value: object) -> str | None:
     """A value as JSON that every database accepts; None when it has no such form."""
     try:
-        return make_storable(json.dumps(value, ensure_ascii=False))
+        return make_storable(dump_json(value, ascii_only=False))
     except (ValueError, RecursionError, TypeError):
         return None
 

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from jobs.strict_json import dump_json
 from worker.upstream.errors import TextTooLong, quote
 from worker.upstream.text import make_storable, storable_json
 from worker.upstream.tool_call import ToolCall
@@ -156,7 +157,7 @@ def _text(value: object) -> str:
     if not isinstance(value, Mapping | list):
         return ""
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return dump_json(value, ascii_only=False)
     except (ValueError, RecursionError, TypeError):
         return ""
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from jobs.strict_json import dump_json
+
 _INNER = (
     "error", "errors", "Error", "err", "base_resp", "base_response", "Response", "detail", "data", "message", "raw",
 )  # fmt: skip
@@ -137,7 +139,7 @@ def sentence_of(found: object) -> str:
         if isinstance(each.get("error"), str) and each["error"].strip():
             return str(each["error"])
     try:
-        return json.dumps(found, ensure_ascii=False)
+        return dump_json(found, ascii_only=False, spaced=True)
     except (ValueError, RecursionError, TypeError):
         return "an error that cannot be read"
 
