@@ -17,6 +17,7 @@ from worker.upstream.errors import (
     TextTooLong,
     UpstreamError,
 )
+from worker.upstream.lean import Budget
 from worker.upstream.lenient import read_leniently
 
 
@@ -162,7 +163,7 @@ def test_empty_log_probabilities_are_none(logprobs: object) -> None:
     ],
 )
 def test_content_that_strict_decoders_refuse_is_read(escaped: bytes, content: str) -> None:
-    choice = read_leniently(b'{"choices":[{"delta":{"content":"' + escaped + b'"}}]}').first_choice
+    choice = read_leniently(b'{"choices":[{"delta":{"content":"' + escaped + b'"}}]}', Budget()).first_choice
     assert choice is not None
     assert choice.delta is not None
     assert choice.delta.content == content
@@ -185,7 +186,7 @@ def test_content_that_strict_decoders_refuse_is_read(escaped: bytes, content: st
 )
 def test_a_payload_of_another_shape_is_malformed(payload: bytes) -> None:
     with pytest.raises(MalformedChunk) as caught:
-        read_leniently(payload)
+        read_leniently(payload, Budget())
     assert len(caught.value.message) < 500
 
 

@@ -11,6 +11,7 @@ from worker.upstream.end_signs import BodyEnd, EndSigns, error_of_end
 from worker.upstream.ending import Ending
 from worker.upstream.errors import Aborted, CutMidStream, EndedWithoutEnd, MalformedChunk, UpstreamError, quote
 from worker.upstream.habits import Habit
+from worker.upstream.lean import Budget, decode_lean, is_light
 from worker.upstream.lenient import chunk_of, read_leniently, split_glued
 from worker.upstream.logprobs import Logprobs
 from worker.upstream.own_words import NO_WORDS, OwnWords
@@ -50,6 +51,7 @@ class Answer:
         self._beside = Beside()
         self._calls = ToolCalls()
         self._logprobs = Logprobs()
+        self._budget = Budget()
         self._last_payload = b""
         self._is_plain = False
         """The last chunk was text, and no end is near: the next one most likely is text and nothing else."""
@@ -81,12 +83,13 @@ class Answer:
         return self._take_any(payload)
 
     def _take_any(self, payload: bytes) -> bool:
-        chunk = read_chunk(payload) if payload[:1] == b"{" and not self.signs.is_done else None
+        is_usual = payload[:1] == b"{" and not self.signs.is_done and is_light(payload)
+        chunk = read_chunk(payload) if is_usual else None
         if chunk is None:
             try:
                 chunk = self._read_unusual(payload)
             except MalformedChunk:
-                parts = split_glued(payload)
+                parts = split_glued(payload, self._budget)
                 if not parts:
                     raise
                 are_progress = [self.take(part) for part in parts]
@@ -118,7 +121,7 @@ class Answer:
             self.signs.is_done = bool(payload)
             return None
         try:
-            chunk = read_leniently(payload, self.own)
+            chunk = read_leniently(payload, self._budget, self.own)
         except UpstreamError:
             if self.signs.may_end_in_silence():
                 return None
@@ -128,6 +131,13 @@ class Answer:
         elif not self.signs.has_content and b'"chat.completion"' in payload and b'"delta"' not in payload:
             self.signs.is_last = True  # the whole answer in one event
         return chunk
+
+    def read_whole(self, body: bytes) -> object:
+        """The JSON in a whole body; None when there is none."""
+        try:
+            return decode_lean(body, self._budget)
+        except (ValueError, RecursionError):
+            return None
 
     def take_whole(self, completion: Mapping[str, Any], body: bytes = b"") -> None:
         """Take an answer that came whole. Its JSON has ended, which is as good as `[DONE]`: nothing can be missing."""

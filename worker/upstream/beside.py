@@ -92,10 +92,12 @@ class Beside:
 
     def _store(self, name: str, value: object) -> None:
         """Keep a note in place of the one before."""
-        if self._notes.get(name) == value:
+        if self._notes.get(name) == value or self._unfit >= _MOST_UNFIT:
             return
         kept = self._take_room(value, self._sizes.get(name, 0))
-        if kept is not None:
+        if kept is None:
+            self._unfit += 1
+        else:
             self._notes[name], self._sizes[name] = kept
 
     def _take_room(self, value: object, freed: int) -> tuple[Any, int] | None:

@@ -11,6 +11,7 @@ from typing import Any
 from worker.upstream.chunks import Choice, Chunk, TextDelta, malformed
 from worker.upstream.dialects.shapes import find_error
 from worker.upstream.failures import error_of_object
+from worker.upstream.lean import Budget, count_values, decode_lean
 from worker.upstream.own_words import NO_WORDS, OwnWords
 from worker.upstream.sse import DONE, strip_fields
 from worker.upstream.usage import find_usage
@@ -18,18 +19,21 @@ from worker.upstream.usage import find_usage
 _MOST_GLUED = 10_000
 """How many events may be glued together: as many as have room in one of the longest, if each is a chunk."""
 
+_MOST_GLUED_VALUES = 100_000
+"""How many JSON values may stand in them: a small chunk has ten."""
+
 _FIELDS = re.compile(r"\s*(?:data:\s*)*", re.ASCII)
 _decoder = json.JSONDecoder(strict=False)
 
 
-def read_leniently(payload: bytes, own: OwnWords = NO_WORDS) -> Chunk:
+def read_leniently(payload: bytes, budget: Budget, own: OwnWords = NO_WORDS) -> Chunk:
     """The chunk that a payload holds in any shape.
 
     Raises `MalformedChunk` when it holds no chunk, and the typed error when it is an error object, which may repeat
     the request's `own` words.
     """
     try:
-        found = json.loads(payload.decode("utf-8", "replace"), strict=False)  # some escape no control characters
+        found = decode_lean(payload, budget)
     except (ValueError, RecursionError) as failure:
         raise malformed(payload, str(failure)) from failure
     if isinstance(found, list) and len(found) == 1:
@@ -92,8 +96,10 @@ def _choice(choice: object, payload: bytes) -> Choice:
     return Choice(index, _delta(delta, payload), reason, choice.get("logprobs"), came_as_message=came_as_message)
 
 
-def split_glued(payload: bytes) -> list[bytes]:
+def split_glued(payload: bytes, budget: Budget) -> list[bytes]:
     """The events in a payload of several whose line ends got lost; none when it is anything else."""
+    if not budget.take("glued", count_values(payload), _MOST_GLUED_VALUES):
+        return []
     whole, parts, start = strip_fields(payload).decode("utf-8", "replace"), list[bytes](), 0
     try:
         while whole.startswith("{", start):

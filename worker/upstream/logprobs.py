@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from worker.upstream.lean import LEFT_OUT
 from worker.upstream.text import storable_json
 
 MAX_LOGPROBS_BYTES = 4 << 20
@@ -22,6 +23,8 @@ class Logprobs:
         """They were too large."""
 
     def feed(self, logprobs: object) -> None:
+        if logprobs is LEFT_OUT:
+            self._drop()
         if self.are_dropped or not isinstance(logprobs, Mapping):
             return
         for name in ("content", "refusal"):
@@ -33,10 +36,13 @@ class Logprobs:
                 continue
             self._room -= len(text.encode())
             if self._room < 0:
-                self.are_dropped = True
-                self._lists.clear()
+                self._drop()
                 return
             self._lists.setdefault(name, []).extend(json.loads(text))
+
+    def _drop(self) -> None:
+        self.are_dropped = True
+        self._lists.clear()
 
     def as_choice(self) -> dict[str, Any] | None:
         """The `logprobs` of the choice; None without any."""

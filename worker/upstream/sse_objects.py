@@ -1,6 +1,9 @@
 """Whole JSON objects among the lines of an event stream: how they are told from what is unfinished, or none."""
 
-import json
+from typing import Any, cast
+
+from jobs.strict_json import dump_json
+from worker.upstream.lean import Budget, decode_lean, is_whole_object
 
 _MOST_LOOKS, _MOST_LOOKED = 64, 1 << 18
 """How often it is looked whether an unfinished event is a whole object, and after how many bytes no more: each look
@@ -31,12 +34,7 @@ class Looks:
 
 def is_object(line: bytes | bytearray) -> bool:
     """Whether this is a whole JSON object."""
-    if not _may_be_object(line):
-        return False
-    try:
-        return isinstance(json.loads(line.decode("utf-8", "replace"), strict=False), dict)
-    except (ValueError, RecursionError):
-        return False
+    return _may_be_object(line) and is_whole_object(bytes(line))
 
 
 def _may_be_object(line: bytes | bytearray) -> bool:
@@ -46,7 +44,7 @@ def _may_be_object(line: bytes | bytearray) -> bool:
 def as_error(value: bytes) -> bytes:
     """The payload of an error, whose value may be an object that is one already, any other object, or words."""
     if not is_object(value):
-        return json.dumps({"error": value.decode("utf-8", "replace") or "it gave no reason"}).encode()
-    if b'"error"' in value and "error" in json.loads(value.decode("utf-8", "replace"), strict=False):
+        return dump_json({"error": value.decode("utf-8", "replace") or "it gave no reason"}, spaced=True).encode()
+    if b'"error"' in value and "error" in cast("dict[str, Any]", decode_lean(value, Budget())):
         return value
     return b'{"error":' + value + b"}"

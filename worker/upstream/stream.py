@@ -221,7 +221,7 @@ class Upstream:
 
 async def _take_whole(content_type: str, body: bytes, answer: Answer) -> BodyEnd:
     """Take a body that is no event stream: the whole completion of an upstream that cannot stream, or an error."""
-    found = parse(body)
+    found = answer.read_whole(body)
     if found is None and body[:1] == b"{":
         lines, any_events = SSEParser(len(body) + 1), False
         for start in range(0, len(body), _BYTES_AT_ONCE):
