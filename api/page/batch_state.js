@@ -6,6 +6,9 @@ import { Stream } from "./stream.js";
 import { JobText } from "./job_text.js";
 
 const AT_ONCE = 6;
+const PAGE = 100;
+const AGAIN_MS = 5000;
+const OF_STATE = ["status", "attempt", "cancel_requested_at", "sha256"];
 
 export class BatchState {
   /** So many bytes of texts that are stored are kept for cards out of sight; they are read again when one comes back. */
@@ -23,8 +26,9 @@ export class BatchState {
   #settling = new Set();
   #stored = new Map();
   #storedBytes = 0;
+  #again = null;
 
-  /** `onBatch()`, `onJobs(ids)`, `onText(ids)` and `onFault(error)` tell what is new; `isDrawn(id)` asks what is seen. */
+  /** `onBatch()`, `onJobs(ids)`, `onText(ids)`, `onFault(error)` and `onUnread()` tell what is new; `isDrawn(id)` asks what is seen. */
   constructor(id, listener) {
     this.id = id;
     this.listener = listener;
@@ -56,7 +60,42 @@ export class BatchState {
         },
       },
       () => this.reread(),
+      () => this.#doubt(),
     );
+  }
+
+  /** Something was told that nobody could read: read all rows, until that has gone well. */
+  async #doubt() {
+    this.listener.onUnread();
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => this.#doubt(), AGAIN_MS);
+    const again = this.#again;
+    try {
+      this.#takeBatch(await call(`/v1/batches/${this.id}`, { signal: this.#closed.signal }));
+      await this.#readRows();
+    } catch (error) {
+      if (error.name !== "AbortError") this.listener.onFault(error);
+      return;
+    }
+    if (again !== this.#again) return; // another one has come meanwhile
+    clearTimeout(again);
+    // Which place a job has, only the events tell.
+    if (this.byId.size < this.batch.request_counts.total) this.#again = setTimeout(() => this.watch(), AGAIN_MS);
+  }
+
+  async #readRows() {
+    for (let after = "", more = true; more; ) {
+      const before = new Map(this.byId);
+      const page = await call(`/v1/jobs?batch_id=${this.id}&limit=${PAGE}${after}`, { signal: this.#closed.signal });
+      const changed = page.data.filter((row) => {
+        const known = before.get(row.id);
+        // What the stream has told in the meantime is newer.
+        return known && this.byId.get(row.id) === known && OF_STATE.some((name) => row[name] !== known[name]);
+      });
+      if (changed.length) this.#takeJobs(changed.map((row) => ({ ...before.get(row.id), ...row })));
+      after = `&after=${page.last_id}`;
+      more = page.has_more;
+    }
   }
 
   /** The text of a job; an empty one before the first delta. */
@@ -96,6 +135,7 @@ export class BatchState {
   }
 
   close() {
+    clearTimeout(this.#again);
     this.#closed.abort();
     this.#stream?.close();
   }

@@ -62,7 +62,13 @@ export function onReturn(look, signal) {
  *  one as well.
  */
 export async function call(path, options) {
-  return (await answer(path, options)).json();
+  const response = await answer(path, options);
+  try {
+    return await response.json();
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new ApiError(response.status, t("net.unread"));
+  }
 }
 
 /** GET a text, every byte of it: `Response.text()` would drop a byte order mark. */

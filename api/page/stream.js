@@ -22,12 +22,14 @@ export class Stream {
   #closed = new AbortController();
 
   /** `handlers`: by event name, called with the parsed data. `onClosed`: nothing is heard for now, because the server
-   * refused or because the tab is out of sight; read what must be true all the same. */
-  constructor(path, query, handlers, onClosed = () => {}) {
+   * refused or because the tab is out of sight; read what must be true all the same. `onUnread`: an event could not be
+   * read, so something was told that nobody knows. */
+  constructor(path, query, handlers, onClosed = () => {}, onUnread = onClosed) {
     this.path = path;
     this.query = query;
     this.handlers = handlers;
     this.onClosed = onClosed;
+    this.onUnread = onUnread;
     document.addEventListener("visibilitychange", () => this.#turn(), { signal: this.#closed.signal });
     this.#turn();
   }
@@ -84,7 +86,9 @@ export class Stream {
       source.addEventListener(name, (event) => {
         if (source !== this.#source) return;
         if (event.lastEventId) this.#cursor = event.lastEventId;
-        handler(JSON.parse(event.data));
+        const told = parsed(event.data);
+        if (told === undefined) this.onUnread();
+        else handler(told);
       });
     }
   }
@@ -94,5 +98,14 @@ export class Stream {
     this.onClosed();
     this.#timer = setTimeout(() => opening === this.#opening && this.#open(), this.#pause);
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
+  }
+}
+
+/** What is told; undefined when it cannot be read: something on its way has damaged it. */
+function parsed(data) {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return undefined;
   }
 }

@@ -6,7 +6,7 @@ import { Card } from "./card.js";
 import { CardFilters } from "./card_filters.js";
 import { factRows } from "./batch_facts.js";
 import { withCounts } from "./counts.js";
-import { el, put, say, setText } from "./dom.js";
+import { el, put, say, setText, wrong } from "./dom.js";
 import { batchNotes } from "./input_notes.js";
 import { BatchWaits } from "./batch_waits.js";
 import { FailureGroups } from "./failure_groups.js";
@@ -41,6 +41,7 @@ export function batchView(id) {
   const failures = new FailureGroups(() => filter());
   const notes = el("div", {});
   const fault = el("div", {});
+  const unheard = el("div", {});
   const refusal = el("div", {});
   const nothing = el("p", { class: "note", hidden: true }, t("batch.no_match"));
   const body = el("div", { hidden: true });
@@ -69,6 +70,7 @@ export function batchView(id) {
     },
     onText: (ids) => ids.forEach((one) => dirty.add(one)),
     onFault: faultsIn(fault),
+    onUnread: () => put(unheard, wrong(t("net.unread.event"))),
     isDrawn: (one) => grid.drawn.has(one),
   });
   const prompts = new Prompts((one) => dirty.add(one));
@@ -218,6 +220,7 @@ export function batchView(id) {
       el("p", { class: "crumbs" }, el("a", { href: "#/" }, t("crumbs.home"))),
       el("div", { class: "head" }, heading, status),
       el("p", { class: "id" }, id),
+      unheard,
       fault,
       loading,
       body,

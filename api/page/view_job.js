@@ -1,7 +1,7 @@
 // One job: its whole text as Markdown, growing while it is written, and what it took.
 
 import { deleteButton } from "./delete_button.js";
-import { act, ask, el, put, say } from "./dom.js";
+import { act, ask, el, put, say, wrong } from "./dom.js";
 import { downloadLink } from "./download.js";
 import { showDetails } from "./job_details.js";
 import { HoldBanner } from "./hold_banner.js";
@@ -59,6 +59,8 @@ export function jobView(id) {
   /** The attempt whose end the stream has told, after which nothing comes from it; null as long as it tells. */
   let ended = null;
   let turns = 0;
+  /** An event could not be read: it may have been the last. */
+  let unheard = false;
   let restored = false;
 
   function showJob(next) {
@@ -100,6 +102,7 @@ export function jobView(id) {
   async function readJob() {
     try {
       await showAnswer();
+      if (unheard && stream && ended === null && isFinal(job.status)) end(job);
       // It was retried elsewhere.
       if (ended !== null && (!isFinal(job.status) || job.attempt !== ended)) watch();
       return true;
@@ -159,16 +162,23 @@ export function jobView(id) {
           note.hidden = false;
           reading.changed();
         },
-        done: (last) => {
-          stream.close();
-          turns += 1;
-          ended = last.attempt;
-          showJob(last);
-          settle();
-        },
+        done: end,
       },
       readJob,
+      () => {
+        unheard = true;
+        put(fault, wrong(t("net.unread.event")));
+        readJob();
+      },
     );
+  }
+
+  function end(last) {
+    stream.close();
+    turns += 1;
+    ended = last.attempt;
+    showJob(last);
+    settle();
   }
 
   /** Compare the text of the ended job with what is stored, and say so. */

@@ -124,5 +124,8 @@ export const ERRORS = {
   "net.back": "The connection is back.",
   "net.away": "Longhand cannot be reached. Try again when it is back.",
   "net.away.read": "Longhand cannot be reached. This is read again when it is back.",
+  "net.unread": "The server's answer is damaged and cannot be read.",
+  "net.unread.event":
+    "A message of the server was damaged on its way and could not be read. The page reads the states of the articles again.",
   "net.answered": "The server answered {status} {text}.",
 };

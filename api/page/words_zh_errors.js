@@ -122,5 +122,7 @@ export const ERRORS = {
   "net.back": "连接已恢复。",
   "net.away": "无法连接 Longhand，请待恢复后重试。",
   "net.away.read": "无法连接 Longhand，恢复后会自动重新读取。",
+  "net.unread": "服务器的回应已损坏，无法读取。",
+  "net.unread.event": "服务器发来的一条消息在途中损坏，无法读取。本页会重新读取各篇文章的状态。",
   "net.answered": "服务器返回了 {status} {text}。",
 };

@@ -75,3 +75,8 @@ test("a browser that remembers nothing costs nothing but that", () => {
   remember("theme", "dark");
   assert.equal(recall("theme"), null);
 });
+
+test("an answer that is no JSON is said in words", async (t) => {
+  answering(t, new Response('{"logprob":NaN}', { status: 200 }));
+  await assert.rejects(call("/v1/jobs/job_1"), { message: "The server's answer is damaged and cannot be read.", status: 200 });
+});

@@ -85,3 +85,22 @@ test("a closed stream is never opened again", (t) => {
   hide(false);
   assert.equal(opened.length, 1);
 });
+
+test("an event that cannot be read costs only itself, and the view is told of it", (t) => {
+  const heard = [];
+  let unread = 0;
+  const stream = new Stream(
+    "/events",
+    {},
+    { jobs: (data) => heard.push(data) },
+    () => assert.fail("the connection is there"),
+    () => (unread += 1),
+  );
+  t.after(() => stream.close());
+  opened[0].accept();
+  opened[0].dispatchEvent(Object.assign(new Event("jobs"), { data: '{"logprob":NaN}', lastEventId: "7" }));
+  assert.deepEqual([heard, unread], [[], 1]);
+  opened[0].send("jobs", { jobs: [] }, "8");
+  assert.deepEqual([heard, unread], [[{ jobs: [] }], 1]);
+  assert.notEqual(opened[0].readyState, PlayedEventSource.CLOSED);
+});
