@@ -187,10 +187,8 @@ class Answer:
         self._reasoning.close(is_known_to_repeat=repeats)
         self.signs.is_cumulative = self._text.is_cumulative
         if self.signs.meaning is Meaning.FAILED:
-            raise Aborted(
-                f"The upstream broke off its answer (finish_reason {quote(self.signs.word or '')}), so the text is"
-                " likely cut."
-            )
+            word = quote(self.signs.word or "")
+            raise Aborted(f"The upstream broke off its answer (finish_reason {word}), so the text is likely cut.")
         if self._calls.are_there:
             self._judge_calls()
         elif self._text.bytes == 0:
@@ -209,9 +207,8 @@ class Answer:
         """Raise if a call ends in the middle, unless the upstream says that it has cut the answer there."""
         cut = self._calls.find_cut()
         if cut is not None and self.signs.meaning not in (Meaning.CUT_AT_LIMIT, Meaning.FILTERED):
-            raise EndedWithoutEnd(
-                f"The upstream ended its answer inside the arguments of the tool call {cut}, so the call is likely cut."
-            )
+            where = f"inside the arguments of the tool call {cut}"
+            raise EndedWithoutEnd(f"The upstream ended its answer {where}, so the call is likely cut.")
 
     def _note(self, chunk: Chunk) -> None:
         if chunk.usage is not None:
