@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from logging import getLogger
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from jobs.model.fair_lock import FairLock
 from jobs.store.file_lock import FileLock
+from jobs.store.refused_writes import READ_ONLY
 from jobs.store.sqlite_engine import WRITE, copy_log, empty_log, prepare_engine
 from jobs.store.steady_clock import SteadyClock
+
+log = getLogger(__name__)
 
 DATABASE_ERRORS = (DBAPIError, PoolTimeoutError)
 """What a statement raises when the database is away or refuses it; `is_transient` tells the one from the other."""
@@ -32,8 +36,8 @@ longer is stopped or hangs, and until it goes on nobody else waits for it."""
 _SLOW_ANSWER = timedelta(seconds=1)
 """An answer that took this long tells the database's time only to within half of that."""
 
-_READ_ONLY = "25006"
-"""The SQLSTATE of a write in a read-only transaction: during a failover, or on a replica."""
+_STEP = timedelta(seconds=5)
+"""No clock drifts so far between two looks at it."""
 
 
 def is_transient(error: Exception) -> bool:
@@ -67,6 +71,7 @@ class Database:
     def __init__(self, engine: Engine, clock: Callable[[], datetime] | None = None) -> None:
         self.engine = engine
         self._skew = timedelta()
+        self._is_synchronized = False
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._steady = SteadyClock(f"{engine.url.database}-clock") if self.is_sqlite and engine.url.database else None
         self._clock = clock or (self._steady.now if self._steady is not None else utc_now)
@@ -90,7 +95,13 @@ class Database:
             told: datetime = connection.scalars(select(func.clock_timestamp())).one()
             after = self._clock()
         if after - before < _SLOW_ANSWER:
-            self._skew = told - (before + (after - before) / 2)
+            skew = told - (before + (after - before) / 2)
+            if self._is_synchronized and skew < self._skew - _STEP:
+                back = (self._skew - skew).total_seconds()
+                log.warning(
+                    "the database's clock is set back by %.0f s: holds and dead workers' jobs wait longer", back
+                )
+            self._skew, self._is_synchronized = skew, True
 
     def read(self) -> Connection:
         """A connection to read with, one snapshot on SQLite. It is given back at the end of its `with`."""
@@ -243,5 +254,5 @@ def _close_for_good(_connection: object, entry: ConnectionPoolEntry) -> None:
 
 def _leave_replica(context: ExceptionContext) -> None:
     """Give up the connections to a server that takes no writes any more: after a failover they lead to the old one."""
-    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-_DISK_FULL, _READ_ONLY = "53100", "25006"
+_DISK_FULL, READ_ONLY = "53100", "25006"
 """The SQLSTATE of a write for which there is no room, and of one to a PostgreSQL that only reads, as a standby does."""
 
 _SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
@@ -21,4 +21,4 @@ def is_read_only(error: Exception) -> bool:
     cause = getattr(error, "orig", None)
     code = getattr(cause, "sqlite_errorcode", None) or 0
     # The lowest byte is the kind, and the rest says more of it.
-    return code & 0xFF == sqlite3.SQLITE_READONLY or getattr(cause, "sqlstate", None) == _READ_ONLY
+    return code & 0xFF == sqlite3.SQLITE_READONLY or getattr(cause, "sqlstate", None) == READ_ONLY

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from jobs.store import database as database_module
-from jobs.store.database import Database, is_transient, open_database
+from jobs.store.database import Database, is_transient, open_database, utc_now
 from tests.store.several_processes import forking
 from tests.store.store_fixtures import START
 from tests.worker.worker_fixtures import wait_until
@@ -113,3 +113,20 @@ def test_processes_that_open_a_new_database_at_the_same_time_are_all_let_in(tmp_
     assert [found.get(timeout=120) for _ in processes] == [0] * 6
     for process in processes:
         process.join(60)
+
+
+def test_a_step_back_of_the_databases_clock_is_told_in_the_log(
+    postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ahead = [timedelta()]
+    with opened(postgres_url) as database:
+        database._clock = lambda: utc_now() + ahead[0]
+        database.synchronize()
+        ahead[0] = timedelta(seconds=-3600)  # ours, which is the same as if the server's were set forward
+        database.synchronize()
+        assert not caplog.messages
+        ahead[0] = timedelta()
+        database.synchronize()
+    assert caplog.messages == [
+        "the database's clock is set back by 3600 s: holds and dead workers' jobs wait longer",
+    ]
