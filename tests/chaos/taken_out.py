@@ -83,10 +83,15 @@ MUTANTS = (
     Mutant(
         "rescue at once after the database hung",
         [
-            ("worker/dispatch.py", "run_out_before=last)", "run_out_before=None)"),
+            ("worker/dispatch.py", "last, self._looked_at = self._looked_at, None", "last = self._database.now()"),
             ("worker/dispatch.py", "if hung or (is_slow and not self._was_slow):", "if hung and is_slow:"),
         ],
-        ["test_database_faults.py::test_jobs_stream_on_while_the_database_is_away[freeze]"],
+        ["worker/test_rescue.py::test_after_an_outage_the_owners_have_a_lease_time_to_renew_before_anybody_rescues"],
+    ),
+    Mutant(
+        "a rescue without a write before it",
+        [("worker/dispatch.py", "        try_write(self._database)\n", "")],
+        ["worker/test_rescue.py::test_nobody_is_taken_for_dead_while_the_database_only_reads"],
     ),
     Mutant(
         "a lost tail is not written anew",
