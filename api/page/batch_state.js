@@ -70,8 +70,11 @@ export class BatchState {
     clearTimeout(this.#again);
     this.#again = setTimeout(() => this.#doubt(), AGAIN_MS);
     const again = this.#again;
+    const before = this.batch;
     try {
-      this.#takeBatch(await call(`/v1/batches/${this.id}`, { signal: this.#closed.signal }));
+      const batch = await call(`/v1/batches/${this.id}`, { signal: this.#closed.signal });
+      // As in `reread`: it may have ended meanwhile, and nothing would tell so again.
+      if (this.batch === before) this.#takeBatch(batch);
       await this.#readRows();
     } catch (error) {
       if (error.name !== "AbortError") this.listener.onFault(error);

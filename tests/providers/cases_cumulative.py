@@ -112,7 +112,7 @@ CASES: list[Case] = [
         "D",
         "QwenLM/qwen-code#3896",
         (
-            stream(*cumulative("Tea is", "Tea is good for", GOOD)),
+            stream(*cumulative("Tea is", "Tea is good for ", GOOD)),
             stream(*cumulative("好", "好的")),
             stream(*cumulative("好", "好的")),
         ),

@@ -92,7 +92,35 @@ def test_the_same_delta_twice_at_the_beginning_hides_no_repeating() -> None:
 
 
 def test_the_last_whole_text_may_come_twice() -> None:
-    assert read(["好", "好的", "好的"]) == "好的"
+    assert read(["好", "好的", "好的"], known=True) == "好的"
+    assert read(["好", "好的", "好的吧", "好的吧"]) == "好的吧"
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        ["[", *["[0, 0, 0, 0],\n"] * 8],
+        ["=", *["===="] * 8, "\nTitle"],
+        ["哈", *["哈哈哈"] * 8, "，太好笑了。"],
+        ["We shall over", "come, ", *["We shall overcome, some day.\n"] * 2],
+        ["-", "--", "--"],
+    ],
+    ids=lambda deltas: deltas[0],
+)
+def test_equal_deltas_do_not_grow(deltas: list[str]) -> None:
+    """Eight rows of zeros behind a bracket were taken for the text again, and one was stored."""
+    assert read(deltas) == "".join(deltas)
+    repeats = Repeats()
+    for delta in deltas:
+        repeats.feed(delta)
+    repeats.close()
+    assert not repeats.is_cumulative
+
+
+def test_a_guess_at_the_end_teaches_nothing_of_the_upstream() -> None:
+    repeats = Repeats()
+    assert "".join(map(repeats.feed, ["1", "10", "100"])) + repeats.close() == "100"
+    assert not repeats.is_cumulative
 
 
 def test_a_replay_in_the_middle_is_cut_out_and_the_text_goes_on() -> None:

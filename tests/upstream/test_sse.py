@@ -35,14 +35,20 @@ def is_object(line: bytes) -> bool:
     return line.rstrip() in OBJECTS
 
 
+def is_event(line: bytes) -> bool:
+    """Whether a line is one without `data:`."""
+    return is_object(line) or line.strip() == b"[DONE]"
+
+
 def read_plainly(stream: bytes) -> list[bytes]:
     """Sections 9.2.5 and 9.2.6 of the HTML standard, `data` only, with the parser's leniencies.
 
-    A line that is a whole JSON object is an event, with `data:` or without; at the end of the body an event whose lines
-    all ended counts, and an unended line of `[DONE]` or of a whole JSON object. A BOM in front of `data:` is nothing.
+    A line that is a whole JSON object or `[DONE]` is an event, with `data:` or without; at the end of the body an event
+    whose lines all ended counts, and an unended line of `[DONE]` or of a whole JSON object. A BOM in front of a line is
+    nothing.
     """
     stream = stream.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    *lines, unended = (re.sub(rb"^(\xef\xbb\xbf)+data:", b"data:", line) for line in stream.split(b"\n"))
+    *lines, unended = (re.sub(rb"^(\xef\xbb\xbf)+", b"", line) for line in stream.split(b"\n"))
     events: list[bytes] = []
     data = b""
     for line in lines:
@@ -50,14 +56,14 @@ def read_plainly(stream: bytes) -> list[bytes]:
         is_whole = is_object(data[:-1]) or data[:-1] == b"[DONE]"
         if data and (
             line == b""
-            or is_object(line)
+            or is_event(line)
             or (name == b"data" and is_whole)
             or (name == b"event" and is_object(data[:-1]))
         ):
             events.append(data[:-1])
             data = b""
-        if is_object(line):
-            events.append(line)
+        if is_event(line):
+            events.append(line.strip() if line.strip() == b"[DONE]" else line)
         elif name == b"data":
             value = value.removeprefix(b" ")
             while value.startswith(b"data:"):
@@ -206,6 +212,21 @@ def test_bytes_without_any_event_have_an_end() -> None:
     assert SSEParser(MOST_SILENT_BYTES + 9).feed(b"data: " + b"x" * (MOST_SILENT_BYTES + 1)) == []
 
 
+NOT_WORDS = [
+    b"\xef\xbb\xbf",
+    b"\x00",
+    b"\xef\xbb\xbf: x",
+    b"[]",
+    b"--",
+    b"0",
+    b"502",
+    b"<!-- served by x -->",
+    b"]",
+    b"...",
+]
+WORDS = [b"<html>", b"502 Bad Gateway", b"upstream connect error", b"Error: no", "服务器错误".encode()]
+
+
 @pytest.mark.parametrize(
     ("stream", "is_astray"),
     [
@@ -216,6 +237,9 @@ def test_bytes_without_any_event_have_an_end() -> None:
         (b"data: a\n\ndata: [DONE]\n\n<html>\n", False),
         (b"data: a\n\nx-took: 5\nevent\n: <html>\n \ndata: [DONE]\n\n", False),
         (b'data: a\n\n{\n"b": 2\n}\ndata: [DONE]\n\n', False),
+        *((b"data: a\n\n%b\ndata: [DONE]\n\n" % line, False) for line in NOT_WORDS),
+        *((b"data: a\n\n%b\n[DONE]\n" % line, False) for line in NOT_WORDS),
+        *((b"data: a\n\n%b\n[DONE]\n" % line, True) for line in WORDS),
     ],
 )
 def test_words_that_are_no_event_count_only_at_the_end(stream: bytes, is_astray: bool) -> None:

@@ -60,7 +60,8 @@ _MOST_CHOICES = 128
 LEFT_OUT: Final = "left out"
 """Stands for log probabilities that were not read."""
 
-_NO_NUMBER = re.compile(rb'"(?:[^"\\]+|\\.)*"|(-?Infinity|NaN)', re.DOTALL)
+_NO_NUMBER = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|(-?Infinity|NaN)', re.DOTALL)
+"""Possessive, and a string that never ends is one, too: else each of its letters would double the time."""
 
 
 class _AnyObject(msgspec.Struct, gc=False):

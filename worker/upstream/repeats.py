@@ -38,6 +38,7 @@ class Repeats:
         "_deltas",
         "_hash",
         "_held",
+        "_is_sure",
         "_pieces",
         "_plain_below",
         "_seen",
@@ -58,14 +59,15 @@ class Repeats:
         self._held: list[str] = []
         self._whole = ""
         """All of the text, if each delta is known to repeat it."""
+        self._is_sure = False
         self._began_as_message = False
         self.trimmed = 0
         """How many deltas repeated the text before them."""
 
     @property
     def is_cumulative(self) -> bool:
-        """Whether it is beyond doubt that each delta repeats the whole text."""
-        return self.trimmed > 1 and _tells(self._whole)
+        """Whether each delta repeats the whole text, and that is no guess at the end of it."""
+        return self._is_sure
 
     def feed(self, content: str) -> str:
         """The text that `content` adds. Raises `RepeatedText` when an upstream that repeats changes what it sent."""
@@ -127,13 +129,13 @@ class Repeats:
             return self._release() + self.feed(content)
         self._held.append(content)
         if self._grows_surely():
+            self._is_sure = True
             return self._accept()
         return self.close() if len(self._held) == _MOST_HELD else ""
 
     def _grows_surely(self) -> bool:
         """Whether each of two deltas holds all before it and more, and the first of them says something."""
-        lengths = [self._chars, *map(len, self._held)]
-        return sum(after > before for before, after in pairwise(lengths)) > 1 and _tells(self._held[-2])
+        return self._have_grown() > 1 and _tells(self._held[-2])
 
     def _is_repeated(self) -> bool:
         """Whether what is held back, after which nothing came, repeats the text."""
@@ -146,8 +148,8 @@ class Repeats:
         return is_again and _tells(self._held[0][: self._chars])
 
     def _have_grown(self) -> int:
-        """How many deltas hold all of the text and more."""
-        return sum(len(held) > self._chars for held in self._held)
+        """How many of the held deltas hold all before them and more."""
+        return sum(after > before for before, after in pairwise([self._chars, *map(len, self._held)]))
 
     def _accept(self) -> str:
         """What the last of the held deltas adds to the text: each of them repeats all that was before it."""

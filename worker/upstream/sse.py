@@ -23,10 +23,10 @@ MOST_SILENT_BYTES = 16 << 20
 300 kB of gzip."""
 
 _FIELDS = re.compile(rb"(?:data:\s*)*")
-_BOMS = re.compile(rb"(?:\xef\xbb\xbf)+(?=data:)")
+_BOMS = re.compile(rb"(?:\xef\xbb\xbf)+")
 """Where two streams are joined, a BOM stands in the middle."""
-_HARMLESS = re.compile(rb"(?!error)(?:[a-z][\w.-]*(?::|$)|\s*$)", re.IGNORECASE)
-"""A field that the standard does not know, or nothing."""
+_HARMLESS = re.compile(rb"(?!error)[a-z][\w.-]*(?::|$)|<!--.*-->\s*$|(?!.*[a-z\x80-\xff]{3})", re.IGNORECASE)
+"""A field that the standard does not know, a comment, or nothing that has words: brackets, a number, zero bytes."""
 
 
 class SSEParser:
@@ -186,6 +186,8 @@ class SSEParser:
             return []
         if (boms := _BOMS.match(line)) is not None:
             return self._take_line(line[boms.end() :])
+        if line.strip() == DONE:
+            return [*self._dispatch(), DONE]
         if line.startswith(b"event:"):
             whole = self._dispatch() if self._is_whole() else []
             self._is_error = line[6:].strip() == b"error"
