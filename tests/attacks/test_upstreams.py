@@ -7,7 +7,6 @@ import math
 import struct
 import time
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 import pytest
@@ -17,6 +16,7 @@ from jobs.pace.reports import Observed
 from worker.upstream import sse
 from worker.upstream.errors import UpstreamError
 from worker.upstream.failures import error_of_object, error_of_status
+from worker.upstream.lean import is_whole_object
 from worker.upstream.retry_after import LONGEST_WAIT_SECONDS, read_rate_limits, read_retry_after
 from worker.upstream.tool_calls import ToolCalls
 
@@ -50,14 +50,13 @@ def test_what_an_error_says_is_searched_in_linear_time(words: str) -> None:
 @pytest.mark.parametrize("line", [b"data:}\n", b"event: x}\n"])
 def test_an_event_of_many_lines_is_not_read_again_for_each(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before, 70 kB of them after one long line took a worker a minute and more."""
-    loads = json.loads
     looks: list[int] = []
 
-    def count(text: str, **named: Any) -> object:
+    def count(text: bytes) -> bool:
         looks.append(len(text))
-        return loads(text, **named)
+        return is_whole_object(text)
 
-    monkeypatch.setattr("worker.upstream.sse_objects.json.loads", count)
+    monkeypatch.setattr("worker.upstream.sse_objects.is_whole_object", count)
     parser = sse.SSEParser()
     assert parser.feed(b': x\n\ndata: {"a": "%b", "b": [}\n' % (b"x" * 100_000)) == []
     assert parser.feed(line * 10_000) == []
@@ -67,14 +66,13 @@ def test_an_event_of_many_lines_is_not_read_again_for_each(line: bytes, monkeypa
 
 def test_lines_that_only_look_like_objects_are_not_all_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before, a megabyte of them took a worker one and a half seconds, as an answer may bring again and again."""
-    loads = json.loads
-    looks: list[str] = []
+    looks: list[bytes] = []
 
-    def count(text: str, **named: Any) -> object:
+    def count(text: bytes) -> bool:
         looks.append(text)
-        return loads(text, **named)
+        return is_whole_object(text)
 
-    monkeypatch.setattr("worker.upstream.sse_objects.json.loads", count)
+    monkeypatch.setattr("worker.upstream.sse_objects.is_whole_object", count)
     parser = sse.SSEParser()
     assert parser.feed(b'{"a": 1}\n' + b"{x}\n" * 100_000 + b'data: 1\n\n{"b": 1}\n') == [
         b'{"a": 1}',

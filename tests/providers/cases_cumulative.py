@@ -1,5 +1,7 @@
 """Kind D: deltas that repeat the text so far. They are trimmed, and an ordinary text that repeats itself is not."""
 
+from itertools import accumulate
+
 from tests.providers.case import Case, Whole, case, stream
 from tests.providers.cases_framing import message
 from tests.upstream.scripted_upstream import DONE, FINISH, text
@@ -112,11 +114,11 @@ CASES: list[Case] = [
         "D",
         "QwenLM/qwen-code#3896",
         (
-            stream(*cumulative("Tea is", "Tea is good for ", GOOD)),
+            stream(*cumulative(*accumulate(["Tea", " is", " good", " for", " you", " all", " day."]))),
             stream(*cumulative("好", "好的")),
             stream(*cumulative("好", "好的")),
         ),
-        (Whole(GOOD), Whole("好的", message={"repeated_deltas": 1}), Whole("好好的")),
+        (Whole("Tea is good for you all day."), Whole("好的", message={"repeated_deltas": 1}), Whole("好好的")),
         models=("repeats", "repeats", "another"),
     ),
 ]

@@ -78,7 +78,11 @@ def test_two_deltas_lose_no_text_on_a_guess(deltas: list[str]) -> None:
     assert read(deltas) == "".join(deltas)
 
 
-@pytest.mark.parametrize("deltas", [["好", "好的"], ["Yes", "Yes."], ["Yes.", "Yes."]])
+def test_two_equal_deltas_are_two_lines_also_from_one_that_repeats() -> None:
+    assert read(["Yes.", "Yes."], known=True) == "Yes.Yes."
+
+
+@pytest.mark.parametrize("deltas", [["好", "好的"], ["Yes", "Yes."]])
 def test_two_deltas_of_an_upstream_that_repeats_are_one_text(deltas: list[str]) -> None:
     assert read(deltas, known=True) == deltas[-1]
 
@@ -117,10 +121,21 @@ def test_equal_deltas_do_not_grow(deltas: list[str]) -> None:
     assert not repeats.is_cumulative
 
 
-def test_a_guess_at_the_end_teaches_nothing_of_the_upstream() -> None:
+@pytest.mark.parametrize(
+    ("deltas", "is_learned"),
+    [
+        (["1", "10", "100"], False),  # a guess at the end
+        (list(accumulate(WORDS[:5])), False),  # a list may grow so, once
+        (["Tea", *list(accumulate(WORDS))], False),  # it began otherwise
+        (list(accumulate(WORDS)), True),
+    ],
+)
+def test_few_or_doubtful_repeats_teach_nothing_of_the_upstream(deltas: list[str], is_learned: bool) -> None:
     repeats = Repeats()
-    assert "".join(map(repeats.feed, ["1", "10", "100"])) + repeats.close() == "100"
-    assert not repeats.is_cumulative
+    for delta in deltas:
+        repeats.feed(delta)
+    repeats.close()
+    assert repeats.is_cumulative is is_learned
 
 
 def test_a_replay_in_the_middle_is_cut_out_and_the_text_goes_on() -> None:

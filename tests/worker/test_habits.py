@@ -33,11 +33,11 @@ def test_a_process_that_starts_later_knows_all_of_it(database: Database) -> None
     one = HabitKeeper(database)
     one.of("u-1").note("m-1", {Habit.GIVES_FINISH_REASON})
     one.synchronize()
-    one.of("u-1").note("m-1", {Habit.GIVES_FINISH_REASON, Habit.ENDS_BARE})
+    one.of("u-1").note("m-1", {Habit.GIVES_FINISH_REASON, Habit.FINISHES_EARLY})
     one.synchronize()
     later = HabitKeeper(database)
     later.synchronize()
-    assert later.of("u-1").of("m-1") == {Habit.GIVES_FINISH_REASON, Habit.ENDS_BARE}
+    assert later.of("u-1").of("m-1") == {Habit.GIVES_FINISH_REASON, Habit.FINISHES_EARLY}
 
 
 def test_a_habit_that_two_processes_note_is_stored_once(database: Database) -> None:
@@ -85,3 +85,18 @@ def test_a_process_forgets_a_refused_parameter_after_a_day_and_learns_it_anew(
     one.synchronize()
     other.synchronize()
     assert habits.changes_of("m-1") == other.of("u-1").changes_of("m-1") == (REFUSED,)
+
+
+def test_a_bare_end_is_no_end_where_another_model_has_ended_otherwise(sqlite_database: Database) -> None:
+    """A server that broke off twice, behind a gateway that ended the bodies in order, had half a text completed."""
+    keeper = HabitKeeper(sqlite_database)
+    upstream = keeper.of("u-1")
+    upstream.note("bare", {Habit.ENDS_BARE})
+    assert upstream.of("bare") == {Habit.ENDS_BARE}
+    upstream.note("other", {Habit.SENDS_DONE})
+    assert upstream.of("bare") == frozenset()
+    keeper.synchronize()
+    later = HabitKeeper(sqlite_database)
+    later.synchronize()
+    assert later.of("u-1").of("bare") == frozenset()
+    assert later.of("u-1").of("other") == {Habit.SENDS_DONE}

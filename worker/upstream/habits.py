@@ -44,11 +44,20 @@ class Habits:
     def __init__(self) -> None:
         self._lock = Lock()
         self._known: dict[str, frozenset[Habit]] = {}
+        self._ends_well = False
+        """Some model has given a finish_reason or `[DONE]`."""
         self._changes: dict[str, dict[Change, float]] = {}
         """When each is to be forgotten."""
         self._new: list[tuple[str, str, str | None]] = []
 
     def of(self, model: str) -> frozenset[Habit]:
+        """What a model has shown. A bare end is an end only where no model of the upstream has ended otherwise: its
+        server may break off twice, and a gateway in front of it ends the body in order each time.
+        """
+        known = self._shown(model)
+        return known - {Habit.ENDS_BARE} if self._ends_well else known
+
+    def _shown(self, model: str) -> frozenset[Habit]:
         return self._known.get(model, frozenset())
 
     def changes_of(self, model: str) -> tuple[Change, ...]:
@@ -58,11 +67,11 @@ class Habits:
 
     def note(self, model: str, habits: set[Habit]) -> None:
         """A model has shown these."""
-        if habits <= self.of(model):
+        if habits <= self._shown(model):
             return
         with self._lock:
-            self._new += [(model, str(habit), None) for habit in sorted(habits - self.of(model))]
-            self._known[model] = self.of(model) | habits
+            self._new += [(model, str(habit), None) for habit in sorted(habits - self._shown(model))]
+            self._add(model, habits)
 
     def note_changes(self, model: str, changes: Sequence[Change]) -> None:
         """A model has refused these parameters, and then taken the request without them."""
@@ -86,7 +95,11 @@ class Habits:
             if habit.startswith(REFUSES):
                 self._keep(model, Change(habit.removeprefix(REFUSES), value), CHANGE_SECONDS - age_seconds)
             elif habit in Habit.__members__.values():
-                self._known[model] = self.of(model) | {Habit(habit)}
+                self._add(model, {Habit(habit)})
+
+    def _add(self, model: str, habits: set[Habit]) -> None:
+        self._known[model] = self._shown(model) | habits
+        self._ends_well = self._ends_well or not habits.isdisjoint((Habit.GIVES_FINISH_REASON, Habit.SENDS_DONE))
 
     def _keep(self, model: str, change: Change, seconds: float) -> None:
         kept = self._changes.setdefault(model, {})

@@ -14,6 +14,10 @@ _NOT_ASCII = bytes(range(128, 256))
 _MOST_SEARCHED = 1 << 28
 """So many bytes are searched for one request, in a quarter of a second: the worker's other streams wait meanwhile."""
 
+_USAGE = frozenset(("include_usage",))
+_ROLES = frozenset(("role", "system", "developer", "user", "assistant", "tool", "function"))
+"""Words that every request has: one of them is the name of a parameter."""
+
 _DEEPEST = 8
 """Nobody looks deeper into an error."""
 
@@ -59,7 +63,8 @@ class OwnWords:
     def _strings(self) -> Iterator[str]:
         for name, value in self._request.items():
             # Longhand asks for usage itself, and a refusal of that is no echo of the user.
-            yield from (each for each in _strings(value) if name != "stream_options" or each != "include_usage")
+            own = {"stream_options": _USAGE, "messages": _ROLES}.get(name, frozenset())
+            yield from (each for each in _strings(value) if each not in own)
 
 
 NO_WORDS = OwnWords()

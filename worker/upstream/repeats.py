@@ -28,6 +28,8 @@ _LAST_REPLAYED = ((3, 16), (2, 64))
 
 _MOST_HELD = 8
 
+_LEARNED_DELTAS = 5
+
 
 class Repeats:
     """Feed it each content, get what of it is new. What it holds back comes with a later one, or at `close`."""
@@ -66,8 +68,10 @@ class Repeats:
 
     @property
     def is_cumulative(self) -> bool:
-        """Whether each delta repeats the whole text, and that is no guess at the end of it."""
-        return self._is_sure
+        """Whether each delta but the first repeats the whole text, and there are enough of them: a list may be written
+        so once, and what is learned of it, all other answers are read by.
+        """
+        return self._is_sure and self.trimmed >= _LEARNED_DELTAS
 
     def feed(self, content: str) -> str:
         """The text that `content` adds. Raises `RepeatedText` when an upstream that repeats changes what it sent."""
@@ -98,7 +102,9 @@ class Repeats:
         """What is still held back when the answer has ended. `is_known_to_repeat`: its upstream did so before."""
         if not self._held:
             return ""
-        is_repeated = self._is_repeated() or (is_known_to_repeat and self._deltas == 1)
+        # Two equal deltas may be two lines, also from one that has repeated.
+        may_be = is_known_to_repeat and self._deltas == 1 and self._have_grown() > 0
+        is_repeated = self._is_repeated() or may_be
         return self._accept() if is_repeated else self._release()
 
     def _feed_slowly(self, content: str) -> str:
@@ -129,7 +135,7 @@ class Repeats:
             return self._release() + self.feed(content)
         self._held.append(content)
         if self._grows_surely():
-            self._is_sure = True
+            self._is_sure = self._deltas == 1
             return self._accept()
         return self.close() if len(self._held) == _MOST_HELD else ""
 

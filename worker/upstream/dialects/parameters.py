@@ -43,6 +43,11 @@ _REFUSING = re.compile(
 )
 
 
+_OF_THIS_REQUEST = re.compile(
+    r"\bvalues?\b|\bonly\b|\bwhen\b|\brequires?\b|\bwithout\b|\bunless\b|\bmust\b|not available", re.IGNORECASE
+)
+"""It refuses a value, or the parameter beside what else is asked: another request may have it."""
+
 _MOST_PLACES = 50
 
 
@@ -54,7 +59,9 @@ class Change(NamedTuple):
 
 
 class Named(NamedTuple):
-    """What to change of a request. `is_sure`: the upstream named it, and did not repeat the request's own words."""
+    """What to change of a request. `is_sure`: the upstream named it, did not repeat the request's own words, and would
+    refuse it in every request.
+    """
 
     change: Change
     is_sure: bool
@@ -81,7 +88,8 @@ def find_change(
         if row.name == "stream_options" or refusing:
             is_sure = row.name in said or not own.have_in_values(row.name)
             is_said = row.name == "stream_options" or not all(own.have(each) for each in refusing)
-            return Named(Change(row.name, row.other_name), is_sure and is_said)
+            is_general = row.name == "stream_options" or _OF_THIS_REQUEST.search(words) is None
+            return Named(Change(row.name, row.other_name), is_sure and is_said and is_general)
     # Some name only what stands in it.
     if "stream_options" in request and not said and "include_usage" in words:
         return Named(Change("stream_options", None), is_sure=not own.have_in_values("include_usage"))
