@@ -1,6 +1,7 @@
 """Events of very many JSON values: the text of them is exact, and no other stream waits for what stands beside it."""
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -223,3 +224,22 @@ def test_a_whole_answer_is_read_the_same_way(read: list[int]) -> None:
 )
 def test_values_are_counted_outside_of_strings(text: str, values: int) -> None:
     assert count_values(text.encode()) == values
+
+
+@pytest.mark.parametrize("letters", [60, 3_000_000])
+def test_a_string_that_never_ends_is_searched_once(letters: int) -> None:
+    """Sixty letters behind a quote and one NaN before it stopped a worker for good."""
+    open_string = b'{"a":[' + b"1," * 80 + b'NaN],"b":"' + b"x" * letters
+    began = time.process_time()
+    with pytest.raises(ValueError, match="Unterminated string"):
+        lean.decode_lean(open_string, lean.Budget())
+    assert time.process_time() - began < 2
+
+
+def test_numbers_that_are_none_are_mended_in_so_many_bytes_of_one_answer() -> None:
+    budget = lean.Budget()
+    event = b'{"a":[' + b"1," * 80 + b'NaN],"b":"' + b"NaN " * (1 << 18) + b'"}'
+    for _ in range((16 << 20) // len(event)):
+        assert lean.decode_lean(event, budget) is not None
+    with pytest.raises(ValueError, match="too much beside it"):
+        lean.decode_lean(event, budget)
