@@ -25,6 +25,31 @@ EventSource.prototype.addEventListener = function (name, handler, ...more) {
 SAID = "A message of the server was damaged on its way"
 
 
+# One event is damaged, and the answer of the look that follows comes only when the end was told.
+LATE = """
+const add = EventSource.prototype.addEventListener;
+let isDamaged = false, isOver = false, isHeld = false;
+EventSource.prototype.addEventListener = function (name, handler, ...more) {
+  return add.call(this, name, (event) => {
+    const now = !isDamaged && name === "jobs" && /"status":"completed"/.test(event.data);
+    isDamaged ||= now;
+    handler(now ? new MessageEvent(name, { data: event.data.slice(0, -9), lastEventId: event.lastEventId }) : event);
+    isOver ||= name === "done";
+  }, ...more);
+};
+const own = window.fetch;
+window.fetch = async (...asked) => {
+  const response = await own(...asked);
+  if (isDamaged && !isHeld && /batches.[^/?]+$/.test(response.url)) {
+    isHeld = true;
+    window.heldStatus = (await response.clone().json()).status;
+    while (!isOver) await new Promise((go) => setTimeout(go, 20));
+  }
+  return response;
+};
+"""
+
+
 @pytest.fixture
 def damaged(browser: Browser, up: Up) -> Iterator[Visit]:
     """A window of its own: a script that runs first cannot be taken away again."""
@@ -57,3 +82,18 @@ def test_a_job_whose_end_cannot_be_read_shows_it_all_the_same(
     expect(damaged.page.locator(".head .badge")).to_have_text("Completed")
     expect(damaged.page.locator(".head .mark")).to_have_text("✓ saved")
     expect(damaged.page.get_by_text(SAID)).to_be_visible()
+
+
+def test_an_older_answer_does_not_take_the_end_away_that_was_told_meanwhile(
+    browser: Browser, up: Up, client: Client
+) -> None:
+    """The page said "Finishing" until it was loaded again."""
+    requests = [request("one", "Write."), request("two", "Write.", deltas=["tea "] * 20, deltas_per_second=4)]
+    with Visit.open(browser, up.url) as visit:
+        visit.page.add_init_script(LATE)
+        batch_id = submit(client, requests)
+        visit.go(f"#/batches/{batch_id}")
+        expect(visit.page.locator(".card[data-status=completed]")).to_have_count(2)
+        assert visit.page.evaluate("window.heldStatus") == "in_progress"  # the fault fired
+        expect(visit.page.locator(".head .badge").first).to_have_text("Completed")
+        visit.assert_clean()
