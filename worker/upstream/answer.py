@@ -179,7 +179,7 @@ class Answer:
 
         `known` is what its upstream and model have shown before, `alone` whether no other request ran beside it.
         """
-        if not self.signs.is_whole(end, known, alone=alone):
+        if not self.signs.is_whole(end, known, alone=alone, has_end=self._text.has_end):
             raise self._not_whole(end, alone)
         self.is_accepted = True
         repeats = Habit.REPEATS_TEXT in known

@@ -114,10 +114,10 @@ class EndSigns:
         """Whether nothing more need come: silence after this is an end, and no stall."""
         return self.is_done or (self.is_proof and not self.is_resumed)
 
-    def is_whole(self, end: BodyEnd, known: frozenset[Habit], *, alone: bool) -> bool:
+    def is_whole(self, end: BodyEnd, known: frozenset[Habit], *, alone: bool, has_end: bool = True) -> bool:
         """Whether the answer is whole, now that its body has ended so, by what is known of its upstream and model.
 
-        `alone` says that no other request to this model ran meanwhile.
+        `alone` says that no other request to this model ran meanwhile, `has_end` that the text ends as texts do.
         """
         if self.is_json:
             return True
@@ -125,7 +125,7 @@ class EndSigns:
         if self.is_astray and not self.is_proof:
             return False
         if self.reason is None:
-            return self._is_whole_without_reason(end, known, alone)
+            return self._is_whole_without_reason(end, known, alone, has_end)
         if self.is_done:
             return True
         if self.is_proof and not (self.is_resumed or Habit.RESUMES_AFTER_FINISH in known):
@@ -139,7 +139,7 @@ class EndSigns:
         # not to stand in every chunk.
         return end is BodyEnd.ANNOUNCED or (not is_early and (self.is_last or Habit.HANGS_UP in known))
 
-    def _is_whole_without_reason(self, end: BodyEnd, known: frozenset[Habit], alone: bool) -> bool:
+    def _is_whole_without_reason(self, end: BodyEnd, known: frozenset[Habit], alone: bool, has_end: bool) -> bool:
         # From one that gives reasons it is the end of a request that the server dropped for a newer one. Whether this
         # one gives any is only sure when no newer request was there.
         if Habit.GIVES_FINISH_REASON in known:
@@ -148,7 +148,10 @@ class EndSigns:
             return False
         if self.is_done:
             return alone or Habit.GIVES_NO_REASON in known
-        return end is BodyEnd.ANNOUNCED and Habit.ENDS_BARE in known and Habit.SENDS_DONE not in known
+        if end is not BodyEnd.ANNOUNCED or Habit.ENDS_BARE not in known or Habit.SENDS_DONE in known:
+            return False
+        # Its server may have broken off twice, and a gateway in front of it ends the body in order each time.
+        return has_end or Habit.OTHERS_END_WELL not in known
 
     def note_bare_end(self, end: BodyEnd) -> None:
         """The answer was not whole, and its body ended so."""

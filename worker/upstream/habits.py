@@ -31,6 +31,8 @@ class Habit(StrEnum):
     """A body ended as announced, with neither finish_reason nor `[DONE]`."""
     REPEATS_TEXT = "repeats_text"
     """Each delta of an answer held all of the text before it."""
+    OTHERS_END_WELL = "others_end_well"
+    """Never stored: another model has given a finish_reason or `[DONE]`, so that a bare end is doubtful."""
     HANGS_UP = "hangs_up"
     """A body ended with its connection, after a finish_reason beside content and without `[DONE]`."""
 
@@ -51,11 +53,9 @@ class Habits:
         self._new: list[tuple[str, str, str | None]] = []
 
     def of(self, model: str) -> frozenset[Habit]:
-        """What a model has shown. A bare end is an end only where no model of the upstream has ended otherwise: its
-        server may break off twice, and a gateway in front of it ends the body in order each time.
-        """
+        """What a model has shown, and whether others of its upstream end otherwise than bare."""
         known = self._shown(model)
-        return known - {Habit.ENDS_BARE} if self._ends_well else known
+        return known | {Habit.OTHERS_END_WELL} if self._ends_well and Habit.ENDS_BARE in known else known
 
     def _shown(self, model: str) -> frozenset[Habit]:
         return self._known.get(model, frozenset())
