@@ -32,6 +32,9 @@ from jobs.store.database import Database, insert_into
 from jobs.tables import batches, holds, jobs
 from jobs.webhooks.events import add_hold_events
 
+MOST_TOLD = 16
+"""So many projects were told the same by a held upstream: no other one needs a probe of its own to believe it."""
+
 MOST_PUBLISHED = 500
 """The begin and the end of a hold are published to this many batches; the others see it with the next job."""
 
@@ -56,14 +59,28 @@ class Hold:
     probe_at: datetime | None
     probes: int
     probe_job: str | None
-    last_probe: str | None
     cut_bytes: int | None
     """Streams that were cut began it, the longest after so many bytes."""
+    last_probe: str | None = None
+    told: tuple[str, ...] = ()
+    """The projects whose jobs began it or were its probes; the latest is the last. They are in one column with the
+    job.
+    """
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
-        plain = {name: row[name] for name in cls.__slots__ if name != "kind"}
-        return cls(kind=HoldKind(row["kind"]), **plain)
+        plain = {name: row[name] for name in cls.__slots__ if name not in ("kind", "last_probe", "told")}
+        last_probe, *told = (row["last_probe"] or "").split(" ")
+        return cls(kind=HoldKind(row["kind"]), **plain, last_probe=last_probe or None, told=tuple(told))
+
+    def may_probe(self, projects: Collection[str], now: datetime) -> bool:
+        """Whether one of these projects may send a probe now: when it is time, and at once for a project that was not
+        told anything yet, for the others' jobs may be at fault. A limit is over when its time is.
+        """
+        if self.probe_at is None or self.probe_at <= now:
+            return self.probe_at is not None
+        is_free = self.reason != "limit" and self.probe_job is None and len(self.told) < MOST_TOLD
+        return is_free and any(project not in self.told for project in projects)
 
 
 @dataclass(frozen=True, slots=True)

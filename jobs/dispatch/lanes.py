@@ -157,7 +157,7 @@ class Lanes:
         if held.model or held.projects.issuperset(view.waiting[model]):
             return 0
         if held.upstream is not None:
-            return int(held.upstream.probe_at is not None and held.upstream.probe_at <= now)
+            return int(held.upstream.may_probe(set(view.waiting[model]) - held.projects, now))
         in_flight = view.streams(key)
         return view.lane(key, spec, in_flight, moment).room(in_flight, moment, LEAD_SECONDS)
 

@@ -131,7 +131,9 @@ def _judge(connection: Connection, failure: Failure, accepted_at: datetime | Non
         return Judgement(charged=True, suspect=True)
     _forgive(connection, suspects, now)
     cut_bytes = failure.written_bytes if is_cut else None
-    told = begin_hold(connection, failure.upstream, _reason(failure), failure.message, now, cut_bytes=cut_bytes)
+    told = begin_hold(
+        connection, failure.upstream, _reason(failure), failure.message, now, job_id=failure.job_id, cut_bytes=cut_bytes
+    )
     # Each cut stream has been paid for. From an upstream that cuts all of them, none comes back without end.
     return Judgement(charged=is_cut and failure.refusals >= MOST_CUT, alone=is_cut or again, batch_ids=told, began=True)
 

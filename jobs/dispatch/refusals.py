@@ -97,4 +97,4 @@ def _hold_or_put_off(
     writing = older.where(RUNNING, jobs.c.upstream == upstream, attempts.c.started_at < since)
     if connection.execute(writing.limit(1)).first() is not None:
         return None
-    return begin_hold(connection, upstream, "limit", message, now, least_seconds=wait)
+    return begin_hold(connection, upstream, "limit", message, now, job_id=refusal.job_id, least_seconds=wait)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import product
 from typing import Any
 
 from sqlalchemy import (
@@ -147,21 +148,29 @@ class _Turn:
         return self._reserve(held, projects, weights, room)
 
     def _choose_probe(self, held: Held) -> list[Chosen]:
-        """One job, if a probe of the held upstream is due: rather one that it has not failed on."""
-        hold, name = held.upstream, self._wish.key[0]
+        """One job, if a probe of the held upstream is due: rather one that it has not failed on, of a project that was
+        not told the same.
+        """
+        name, now = self._wish.key[0], self._now
         projects = [project for project in self._wish.projects if project not in held.projects]
-        if hold is None or hold.probe_at is None or hold.probe_at > self._now or self._wish.most <= 0:
+        if self._wish.most <= 0 or not projects or held.model:
             return []
-        if not projects or held.model or not begin_probe(self._connection, name, self._now):
+        if held.upstream is None or not held.upstream.may_probe(projects, now):
+            return []
+        hold = begin_probe(self._connection, name, projects, now)
+        if hold is None or hold.probe_at is None:
             return []
         chosen: list[Chosen] = []
+        is_early = hold.probe_at > now
+        groups = [[project for project in projects if project not in told] for told in (hold.told, hold.told[-1:], ())]
+        ranks = product(groups[: 1 if is_early else None], (Rather.NOT_REFUSED, Rather.NOT_LAST, Rather.ANY))
         most = self._wish.spec.limits.max_streams
         if most is None or self._total.in_flight < most:  # else it goes when a stream has ended
-            for rather in (Rather.NOT_REFUSED, Rather.NOT_LAST, Rather.ANY):
-                chosen = self._reserve(held, projects, {}, 1, rather, paced=False)
+            for group, rather in ranks:
+                chosen = self._reserve(held, group, {}, 1, rather, paced=False) if group else []
                 if chosen:
                     break
-        again_at = self._now + timedelta(seconds=PROBE_AGAIN_SECONDS)
+        again_at = hold.probe_at if is_early else now + timedelta(seconds=PROBE_AGAIN_SECONDS)
         name_probe(self._connection, name, chosen[0].id if chosen else None, again_at)
         return chosen
 

@@ -1,15 +1,19 @@
 """The system's holds of upstreams: begun by failures, probed at growing intervals, lifted by what a probe writes.
 
+Whatever one project's jobs are told may be their own fault. So a project that was not told the same yet may probe at
+once, and the time of the next probe stays as it is if that fails.
+
 A probe's first text lifts a hold, but not one that began with streams that were cut: such an upstream begins each text
 and breaks it off. That one is lifted by a text that is whole, or that is clearly longer than those that were cut.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, or_, select, update
 
 from jobs.dispatch.due import RESERVED
-from jobs.dispatch.holds import HoldKind, find_held_batches
+from jobs.dispatch.holds import MOST_TOLD, Hold, HoldKind, find_held_batches
 from jobs.store.database import Database, insert_into
 from jobs.tables import holds, jobs, lanes
 
@@ -50,13 +54,15 @@ def begin_hold(
     message: str,
     now: datetime,
     *,
+    job_id: str,
     cut_bytes: int | None = None,
     least_seconds: float = 0.0,
 ) -> tuple[str, ...]:
-    """Hold an upstream that is not held; the batches to publish that to."""
+    """Hold an upstream that is not held, by what it told this job; the batches to publish that to."""
     seconds = max(FIRST_PROBE_SECONDS[reason], least_seconds)
     values = {"since": now, "reason": reason, "message": message, "held_by": "system", "cut_bytes": cut_bytes}
-    probe = {"probe_at": now + timedelta(seconds=seconds), "probe_seconds": seconds, "probes": 0}
+    told = _last_probe(job_id, _projects_of(connection, job_id))
+    probe = {"probe_at": now + timedelta(seconds=seconds), "probe_seconds": seconds, "probes": 0, "last_probe": told}
     row = insert_into(connection, holds).values(kind=HoldKind.UPSTREAM, target=upstream, **values, **probe)
     connection.execute(row.on_conflict_do_nothing())
     connection.execute(update(jobs).where(RESERVED, jobs.c.upstream == upstream).values(hinted_at=None))
@@ -82,11 +88,18 @@ def lift_hold(
     return tuple(find_held_batches(connection, HoldKind.UPSTREAM, upstream)) if lifted.rowcount else None
 
 
-def begin_probe(connection: Connection, upstream: str, now: datetime) -> bool:
-    """Take the probe that is due, so that nobody else does; then reserve a job and name it by `name_probe`."""
+def begin_probe(connection: Connection, upstream: str, projects: Collection[str], now: datetime) -> Hold | None:
+    """Take the probe that one of these projects may send, so that nobody else does: the hold as it was. Then reserve a
+    job and name it by `name_probe`.
+    """
+    row = find_system_hold(connection, upstream)
+    hold = Hold.from_row(row) if row is not None and row["held_by"] == "system" else None
+    if hold is None or hold.probe_at is None or not hold.may_probe(projects, now):
+        return None
     later = now + timedelta(seconds=LOST_PROBE_SECONDS)
-    due = update(holds).where(_of(upstream), holds.c.held_by == "system", holds.c.probe_at <= now)
-    return connection.execute(due.values(probe_at=later, probe_job=None)).rowcount > 0
+    probe_at = later if hold.probe_at <= now else min(hold.probe_at, later)
+    connection.execute(update(holds).where(_of(upstream)).values(probe_at=probe_at, probe_job=None))
+    return hold
 
 
 def name_probe(connection: Connection, upstream: str, job_id: str | None, again_at: datetime) -> None:
@@ -97,8 +110,11 @@ def name_probe(connection: Connection, upstream: str, job_id: str | None, again_
 
 def end_probe(connection: Connection, upstream: str, job_id: str, again_at: datetime) -> None:
     """The probe has told nothing, because it was not sent or failed by itself: let another one go at this time."""
-    again = {"probe_at": again_at, "probe_job": None, "last_probe": job_id}
-    connection.execute(update(holds).where(_of(upstream), holds.c.probe_job == job_id).values(**again))
+    row = find_system_hold(connection, upstream)
+    if row is not None and row["probe_job"] == job_id:
+        last_probe = _last_probe(job_id, Hold.from_row(row).told)
+        again = {"probe_at": again_at, "probe_job": None, "last_probe": last_probe}
+        connection.execute(update(holds).where(_of(upstream)).values(**again))
 
 
 def end_probe_now(database: Database, upstream: str, job_id: str) -> None:
@@ -118,20 +134,30 @@ def put_off_probe(
     cut_bytes: int | None = None,
     least_seconds: float = 0.0,
 ) -> None:
-    """The probe has failed by its upstream's fault: the hold is for that reason now, and the next probe comes later."""
-    longest = SAME_JOB_SECONDS if hold["last_probe"] == job_id else LONGEST_PROBE_SECONDS
-    seconds = max(min(longest, 2 * (hold["probe_seconds"] or 1.0)), least_seconds)
+    """The probe has failed by its upstream's fault: the hold is for that reason now, and the next probe comes later. It
+    does not for the first probe of a project.
+    """
+    known = Hold.from_row(hold)
+    projects = _projects_of(connection, job_id)
+    is_first = not projects.issubset(known.told)
+    longest = SAME_JOB_SECONDS if known.last_probe == job_id else LONGEST_PROBE_SECONDS
+    before = hold["probe_seconds"] or 1.0
+    seconds = max(before if is_first else min(longest, 2 * before), least_seconds)
+    probe_at = now + timedelta(seconds=seconds)
+    if is_first and known.probe_at is not None:
+        probe_at = max(min(probe_at, known.probe_at), now + timedelta(seconds=least_seconds))
+    told = [project for project in known.told if project not in projects]
     # What is refused or not reached at all is no longer an upstream that begins texts and breaks them off.
     cut = None if cut_bytes is None else max(cut_bytes, hold["cut_bytes"] or 0)
     connection.execute(
         update(holds)
         .where(_of(hold["target"]))
         .values(
-            probe_at=now + timedelta(seconds=seconds),
+            probe_at=probe_at,
             probe_seconds=seconds,
             probes=holds.c.probes + 1,
             probe_job=None,
-            last_probe=job_id,
+            last_probe=_last_probe(job_id, [*told, *projects]),
             reason=reason,
             message=message,
             cut_bytes=cut,
@@ -141,3 +167,13 @@ def put_off_probe(
 
 def _of(upstream: str) -> ColumnElement[bool]:
     return and_(holds.c.kind == HoldKind.UPSTREAM, holds.c.target == upstream)
+
+
+def _projects_of(connection: Connection, job_id: str) -> set[str]:
+    """The project of a job; none, if the job was deleted meanwhile."""
+    return set(connection.scalars(select(jobs.c.project).where(jobs.c.id == job_id)))
+
+
+def _last_probe(job_id: str, told: Collection[str]) -> str:
+    """As `Hold.from_row` reads it: neither ids nor projects have a space."""
+    return " ".join([job_id, *list(told)[-MOST_TOLD:]])

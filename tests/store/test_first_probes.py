@@ -1,0 +1,133 @@
+"""What one project's jobs have caused keeps no other project's first job waiting: it is a probe at once."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from jobs.dispatch.holds import MOST_TOLD, Hold, read_holds
+from jobs.intake.submission import submit_job
+from jobs.lifecycle.lease import claim
+from jobs.lifecycle.transitions import hold_back
+from jobs.tables import holds, jobs
+from tests.store.failing import due, fail
+from tests.store.store_fixtures import LEASE, REFUSED, Store, new_job, store, written
+
+__all__ = ["store"]  # a fixture
+
+
+def submit(store: Store, *projects: str, model: str = "m1") -> list[str]:
+    found = []
+    for project in projects:
+        found.append(submit_job(store.database, new_job(model=model), project=project).id)
+        store.clock.advance(0.001)
+    return found
+
+
+def refuse(store: Store, job_id: str, reason: str = "key") -> Hold:
+    """This job is sent and told so, and waits again; the hold afterwards."""
+    claimed = store.claim(job_id)
+    fail(store, job_id, reason)
+    hold_back(store.database, job_id, claimed.attempt, written(), REFUSED, store.clock.now, refused=False)
+    [hold] = read_holds(store.database)
+    return hold
+
+
+def held_by_alpha(store: Store, probes: int = 0, reason: str = "key") -> Hold:
+    """Alpha's jobs hold the upstream, and so many probes of alpha have failed."""
+    submit(store, *["alpha"] * (probes + 2))
+    hold = refuse(store, due(store, 1)[0], reason)
+    for _ in range(probes):
+        assert hold.probe_at is not None
+        store.clock.now = hold.probe_at
+        hold = refuse(store, due(store)[0], reason)
+    return hold
+
+
+def projects_of(store: Store, job_ids: Sequence[str]) -> list[str]:
+    return [store.job(job_id).project for job_id in job_ids]
+
+
+@pytest.mark.parametrize("reason", ["credit", "key", "away"])
+@pytest.mark.parametrize("model", ["m1", "m2"])
+def test_the_first_job_of_another_project_is_a_probe_at_once(store: Store, reason: str, model: str) -> None:
+    """Before, it waited for minutes behind probes that each had failed by alpha's own fault."""
+    held_by_alpha(store, probes=6, reason=reason)
+    store.clock.advance(1)
+    assert due(store) == []
+    beta, _ = submit(store, "beta", "beta", model=model)
+    assert due(store) == [beta]
+    assert due(store) == []  # one at a time
+    assert claim(store.database, beta, "w1", LEASE) is not None
+
+
+def test_a_probe_of_a_project_that_fails_at_once_is_its_only_one_until_it_is_time(store: Store) -> None:
+    hold = held_by_alpha(store)
+    submit(store, *["beta"] * 3, *["gamma"] * 3)
+    early = []
+    for _ in range(2):
+        [probe] = due(store)
+        early.append(store.job(probe).project)
+        after = refuse(store, probe)
+        assert after.probe_at is not None
+        assert hold.probe_at is not None
+        assert after.probe_at <= hold.probe_at  # nobody waits longer for it
+    assert sorted(early) == ["beta", "gamma"]
+    assert due(store) == []
+
+
+def test_the_projects_take_turns_with_probes_and_the_interval_grows(store: Store) -> None:
+    hold = held_by_alpha(store)
+    submit(store, "beta", "beta")
+    hold = refuse(store, due(store)[0])
+    probed, waits = [], []
+    for _ in range(4):
+        assert due(store) == []
+        assert hold.probe_at is not None
+        store.clock.now = hold.probe_at
+        [probe] = due(store)
+        probed += projects_of(store, [probe])
+        hold = refuse(store, probe)
+        assert hold.probe_at is not None
+        waits.append((hold.probe_at - store.clock.now).total_seconds())
+    assert probed == ["alpha", "beta", "alpha", "beta"]
+    assert waits == sorted(waits)
+    assert waits[-1] > 4 * waits[0]
+
+
+def test_what_an_upstream_limits_is_probed_by_nobody_before_its_time(store: Store) -> None:
+    held_by_alpha(store)
+    with store.database.write() as connection:
+        connection.execute(holds.update().values(reason="limit"))
+    submit(store, "beta")
+    assert due(store) == []
+
+
+def test_a_job_that_is_not_due_yet_changes_nothing_of_the_time_of_the_next_probe(store: Store) -> None:
+    hold = held_by_alpha(store)
+    [beta] = submit(store, "beta")
+    with store.database.write() as connection:
+        later = store.clock.now + timedelta(seconds=60)
+        connection.execute(jobs.update().where(jobs.c.id == beta).values(due_at=later))
+    assert due(store) == []
+    assert read_holds(store.database) == [hold]
+
+
+def test_when_many_projects_were_told_the_same_no_other_one_asks_at_once(store: Store) -> None:
+    held_by_alpha(store)
+    for number in range(MOST_TOLD - 1):
+        submit(store, f"p{number}")
+        refuse(store, due(store)[0])
+    submit(store, "late")
+    assert due(store) == []
+
+
+def test_a_hold_of_a_version_before_names_no_project_and_each_may_probe_once(store: Store) -> None:
+    hold = held_by_alpha(store)
+    with store.database.write() as connection:
+        connection.execute(holds.update().values(last_probe=hold.last_probe))
+    [old] = read_holds(store.database)
+    assert (old.last_probe, old.told) == (hold.last_probe, ())
+    [probe] = due(store)
+    assert refuse(store, probe).told == ("alpha",)
+    assert due(store) == []
