@@ -1,21 +1,22 @@
 """Whose fault it was that an attempt failed: the job's, which is charged, or its upstream's, which is held.
 
-An upstream that is out of credit, refuses the key or cannot be reached is held at once, unless only sentences say so:
-these may be about one request, so another one must be told the same, or there must be nobody else to hold back. One
-that answers 500, or breaks off, is held when a second job in a row gets that, and nobody was accepted in between; then
-the first one is given its attempt back. Whatever an upstream says to one job while it accepts others, is the job's own.
+An upstream that cannot be reached is held at once. What it says of the credit or the key may be about one request, by
+whatever code or status: another project or another model must be told the same, or there must be nobody else to hold
+back. One that answers 500, or breaks off, is held when a second job in a row gets that, and nobody was accepted in
+between; then the first one is given its attempt back. Whatever an upstream says to one job while it accepts others, is
+the job's own.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, RowMapping, and_, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, ScalarSelect, Select, and_, func, or_, select, update
 
 from jobs.dispatch.due import QUEUED, RESERVED, RUNNING, using
 from jobs.dispatch.holds import HoldKind
 from jobs.dispatch.upstream_holds import FIRST_PROBE_SECONDS, begin_hold, find_system_hold, lock_lanes, put_off_probe
-from jobs.model.status import AttemptOutcome
+from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database, insert_into
 from jobs.tables import attempts, holds, jobs, lanes
 
@@ -28,10 +29,15 @@ MOST_ALONE = 3
 MOST_CUT = 8
 """A stream that an outage cuts goes back uncharged this often. Each has been paid for, so there must be an end."""
 
-MOST_DOUBTED = 8
-"""A job of which an upstream says alone what would concern all goes back so often, for a minute and more: by then it is
-seen whether others are told the same.
+MOST_DOUBTED = 14
+"""A job of which an upstream says alone what would concern all goes back so often, for 90 s and more: by then others
+are told the same, or have sent nothing for `SUSPECT_SECONDS`.
 """
+
+MOST_READ = 1000
+"""So many of the jobs that ended last are looked through for those of other projects."""
+
+_ENDED = (JobStatus.COMPLETED, JobStatus.FAILED)
 
 Reason = Literal["credit", "key", "away", "failing", "cut"]
 
@@ -55,8 +61,11 @@ class Failure:
     """When it last went back so."""
     written_bytes: int = 0
     """What this attempt wrote."""
-    is_doubtful: bool = False
-    """Nothing but sentences blames the account or the key, and they may be about this request."""
+
+    @property
+    def is_doubtful(self) -> bool:
+        """It blames the account or the key, and may be about this request all the same."""
+        return self.reason in ("credit", "key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +94,9 @@ def judge(database: Database, failure: Failure) -> Judgement:
             if hold is not None
             else _judge(connection, failure, accepted_at, now)
         )
-        _note(connection, failure, now, suspect=judged.charged)
-        if failure.is_doubtful and not judged.charged:
-            _note_doubt(connection, failure, now)
+        _note(connection, failure, now, suspect=judged.charged and not failure.is_doubtful)
+        if failure.is_doubtful:
+            _note_doubt(connection, failure, _suspect_since(accepted_at, now))
         return judged
 
 
@@ -157,7 +166,7 @@ def _suspect_since(accepted_at: datetime | None, now: datetime) -> datetime:
 
 
 def _has_company(connection: Connection, failure: Failure, accepted_at: datetime | None, now: datetime) -> bool:
-    """Whether another project, or another model, was told the same a moment ago; or no other project sends jobs there.
+    """Whether another project, or another model, was told the same a moment ago; or no other project has sent jobs.
     A stream that another one began long before says nothing of what it would be told now.
     """
     since = _suspect_since(accepted_at, now)
@@ -169,6 +178,7 @@ def _has_company(connection: Connection, failure: Failure, accepted_at: datetime
             lanes.c.upstream == failure.upstream,
             lanes.c.error_code == failure.code,
             lanes.c.error_at >= since,
+            lanes.c.suspect_at.is_(None),  # else its job is one that was told something else
             lanes.c.error_job != failure.job_id,
             or_(lanes.c.model != failure.model, jobs.c.project != project),
         )
@@ -180,12 +190,22 @@ def _has_company(connection: Connection, failure: Failure, accepted_at: datetime
     of_job = and_(attempts.c.job_id == jobs.c.id, attempts.c.attempt == jobs.c.attempt)
     just = attempts.c.started_at >= now - timedelta(seconds=SUSPECT_SECONDS)
     begun = others.join(attempts, of_job).where(RUNNING, just).with_hint(jobs, **using("jobs_running"))
-    return not any(connection.execute(found).first() for found in (reserved, begun))
-
-
-def _note_doubt(connection: Connection, failure: Failure, now: datetime) -> None:
-    """Note which job it was, unless the lane keeps one that may have to be forgiven."""
     since = now - timedelta(seconds=SUSPECT_SECONDS)
+    sent = (reserved, begun, *(_ended_of_others(failure, project, since, status) for status in _ENDED))
+    return not any(connection.execute(found).first() for found in sent)
+
+
+def _ended_of_others(
+    failure: Failure, project: ScalarSelect[str], since: datetime, status: JobStatus
+) -> Select[tuple[str]]:
+    """A job of another project that was sent there since, and has ended so."""
+    latest = select(jobs.c.project, jobs.c.upstream).where(jobs.c.status == status, jobs.c.hinted_at >= since)
+    read = latest.with_hint(jobs, **using("jobs_hinted")).order_by(jobs.c.hinted_at.desc()).limit(MOST_READ).subquery()
+    return select(read.c.project).where(read.c.upstream == failure.upstream, read.c.project != project).limit(1)
+
+
+def _note_doubt(connection: Connection, failure: Failure, since: datetime) -> None:
+    """Note which job it was, unless the lane keeps one since then that may have to be forgiven."""
     lane = and_(lanes.c.upstream == failure.upstream, lanes.c.model == failure.model)
     free = or_(lanes.c.suspect_at.is_(None), lanes.c.suspect_at < since)
     connection.execute(update(lanes).where(lane, free).values(error_job=failure.job_id, suspect_at=None))

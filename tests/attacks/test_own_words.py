@@ -9,7 +9,7 @@ import pytest
 from tests.providers.case import answer, stream
 from tests.providers.feeding import Fed, feed
 from tests.upstream.scripted_upstream import DONE, FINISH, event, text
-from worker.upstream.errors import Cause, RateLimited, UpstreamError
+from worker.upstream.errors import Cause, RateLimited, Rejected, RejectedInStream, Unauthorized, UpstreamError
 from worker.upstream.failures import error_of_object, error_of_status
 from worker.upstream.habits import Habits
 from worker.upstream.own_words import OwnWords
@@ -88,10 +88,10 @@ def test_a_reading_compares_what_it_is_told_with_what_it_asked(how: str) -> None
 def test_the_upstreams_own_words_are_read_beside_a_request_that_has_a_few_of_them(request_: dict[str, object]) -> None:
     empty = {"error": {"message": "Your credit balance is too low, please recharge.", "type": "invalid_request_error"}}
     error = refuse(400, empty, request_)
-    assert (error.cause, error.is_doubtful) == (Cause.CREDIT, True)
+    assert error.cause is Cause.CREDIT
     assert refuse(400, {"error": {"message": "API key not valid."}}, request_).cause is Cause.KEY
     told = refuse(429, {"error": {"message": "insufficient balance"}}, request_)
-    assert (told.cause, told.is_doubtful) == (Cause.CREDIT, False)
+    assert told.cause is Cause.CREDIT
 
 
 @pytest.mark.parametrize("about", [{"code": "model_not_found"}, {"code": "unsupported_value"}, {"param": "model"}])
@@ -102,10 +102,26 @@ def test_a_code_or_a_parameter_that_says_what_was_refused_counts_more_than_words
     assert refuse(404, {"error": {"message": "Not for you: credit balance"}}, {}).cause is Cause.JOB
 
 
-def test_a_bare_403_may_be_about_one_request_and_one_with_a_code_of_the_key_is_not() -> None:
-    assert refuse(403, b"<html>Blocked by the firewall</html>", {}).is_doubtful
-    assert not refuse(403, {"error": {"type": "permission_error"}}, {}).is_doubtful
-    assert not refuse(401, b"", {}).is_doubtful
+@pytest.mark.parametrize("about", [{"type": "key_model_access_denied", "param": "model"}, {"param": "model"}])
+def test_a_401_or_403_that_names_the_model_is_the_jobs_own(about: dict[str, str]) -> None:
+    """Before, the 401 of LiteLLM for one model held the upstream for all."""
+    told = {"message": "key not allowed to access model", "code": "401", **about}
+    for status in (401, 403):
+        assert type(refuse(status, {"error": told}, {})) is Rejected
+        assert type(error_of_object({**told, "code": str(status)})) is RejectedInStream
+
+
+@pytest.mark.parametrize("param", [None, "None", "key", "api_key"])
+def test_a_401_that_names_the_key_or_nothing_refuses_the_key(param: str | None) -> None:
+    """LiteLLM says of an unknown key: `param: key`."""
+    error = refuse(401, {"error": {"message": "no", "type": "token_not_found_in_db", "param": param}}, {})
+    assert type(error) is Unauthorized
+    assert type(refuse(401, b"", {})) is Unauthorized
+
+
+def test_groq_says_by_a_code_that_a_model_is_blocked() -> None:
+    blocked = {"type": "permissions_error", "code": "model_permission_blocked_project", "message": "it is blocked"}
+    assert type(refuse(403, {"error": blocked}, {})) is Rejected
 
 
 def test_a_wait_that_stands_in_the_request_is_not_asked_for_by_the_upstream() -> None:

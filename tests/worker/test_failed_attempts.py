@@ -7,11 +7,9 @@ import pytest
 
 from jobs.dispatch import refusals, upstream_holds
 from jobs.dispatch.holds import Hold, read_holds
-from jobs.dispatch.outages import Failure, Judgement, judge
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from longhand.simulator import ServedSimulator
-from tests.upstream.scripted_upstream import ScriptedUpstream, head
 from tests.worker.worker_fixtures import (
     DELTAS,
     PATIENCE_SECONDS,
@@ -22,7 +20,6 @@ from tests.worker.worker_fixtures import (
     small_settings,
     submit,
 )
-from worker import failed_attempts
 from worker.upstream.errors import ErrorInStream, RejectedInStream
 from worker.verdict import find_fault
 
@@ -73,25 +70,3 @@ def test_an_error_of_the_server_inside_a_stream_is_a_stream_that_was_cut() -> No
     assert find_fault(ErrorInStream("no", status=502)).fault == "cut"
     assert find_fault(ErrorInStream("no")).fault == "job"
     assert find_fault(RejectedInStream("no", status=400)).fault == "job"
-
-
-@pytest.mark.parametrize(("status", "is_doubtful"), [(400, True), (402, False)])
-def test_what_only_a_sentence_says_of_the_account_is_judged_as_doubtful(
-    database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch, status: int, is_doubtful: bool
-) -> None:
-    judged: list[Failure] = []
-
-    def note(database: Database, failure: Failure) -> Judgement:
-        judged.append(failure)
-        return judge(database, failure)
-
-    monkeypatch.setattr(failed_attempts, "judge", note)
-    refusal = [head(status, "application/json"), b'{"error": {"message": "Your credit balance is too low."}}']
-    with (
-        ScriptedUpstream(refusal) as upstream,
-        open_worker(database, small_settings(redis_url, upstream.url)) as worker,
-    ):
-        submit(database, {})
-        worker.dispatch.start()
-        wait_held(database, probes=0)
-    assert [(failure.reason, failure.is_doubtful) for failure in judged[:1]] == [("credit", is_doubtful)]

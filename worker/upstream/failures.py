@@ -35,8 +35,6 @@ from worker.upstream.own_words import NO_WORDS, OwnWords, without_own_objects
 from worker.upstream.retry_after import read_wait_of_body
 
 _TRY_AGAIN = frozenset((408, 409, 425))
-_OF_ACCOUNT = frozenset((401, 402, 403, 429))
-"""Statuses that are about the key or the account, so that words need only say which."""
 
 
 class _Evidence:
@@ -59,7 +57,9 @@ class _Evidence:
         self.by_words = troubles_of_words(said, own.have) if self.by_any_words else set()
         self.wait_seconds = read_wait_of_body(found, body, datetime.now(UTC), own)
         self.status = status_of(found)
-        self.is_about_part = say_what_was_refused(words) or bool(parameters_of(found))
+        parameters = parameters_of(found)
+        self._is_about_model = say_what_was_refused(words) or "model" in parameters
+        self.is_about_part = self._is_about_model or bool(parameters)
         """The upstream says by a code, or by a parameter's name, what of the request it refuses."""
 
     def says(self, trouble: Trouble) -> bool:
@@ -78,7 +78,13 @@ class _Evidence:
         says_limit = Trouble.RATE_LIMITED in self.by_any_code or self.wait_seconds is not None
         return Trouble.OUT_OF_CREDIT in self.by_words and not says_limit and not self._is_refused(status)
 
-    def names_key(self, status: int | None) -> bool:
+    def refuses_key(self, status: int | None) -> bool:
+        """A 401 is about the key, unless a code or `param` says that it is the model; some name the key in `param`."""
+        if status == 401:
+            return not self._is_about_model
+        return (status == 403 and not self.is_about_request) or self._names_key(status)
+
+    def _names_key(self, status: int | None) -> bool:
         if self.is_about_request:
             return False
         named = Trouble.KEY_REFUSED in self.by_words and not self._is_refused(status)
@@ -88,12 +94,6 @@ class _Evidence:
     def is_about_request(self) -> bool:
         """A 403 is not always about the key: some refuse a model, a region, a length or a content with it."""
         return self.is_about_part or self.may_say(Trouble.TOO_LARGE) or Trouble.REJECTED in self.by_any_words
-
-    def is_doubtful(self, trouble: Trouble, status: int | None) -> bool:
-        """Whether nothing but sentences, or a bare 403, says that nobody's request would be taken."""
-        if trouble in self.by_code or status in (401, 402):
-            return False
-        return status not in _OF_ACCOUNT or not self.says(trouble)
 
     def _is_refused(self, status: int | None) -> bool:
         """Whether the upstream says, in more than a sentence, that it is the request."""
@@ -115,9 +115,7 @@ def error_of_status(
     said = f": {quote(body)}" if body.strip() else ", and nothing more"
     wait = retry_after_seconds if retry_after_seconds is not None else evidence.wait_seconds
     if status == 402 or (status < 500 and evidence.is_credit(status)):
-        spent = QuotaSpent(f"The upstream's account is out of credit (HTTP {status}){said}", status=status)
-        spent.is_doubtful = evidence.is_doubtful(Trouble.OUT_OF_CREDIT, status)
-        return spent
+        return QuotaSpent(f"The upstream's account is out of credit (HTTP {status}){said}", status=status)
     if status == 429 or (status == 403 and Trouble.RATE_LIMITED in evidence.by_code):
         if evidence.may_say(Trouble.TOO_LARGE):
             return TooLargeForLimit(
@@ -133,12 +131,10 @@ def error_of_status(
         return (Overloaded if is_busy else ServerError)(
             f"The upstream failed (HTTP {status}){said}", status=status, retry_after_seconds=wait
         )
-    if status == 401 or (status == 403 and not evidence.is_about_request) or evidence.names_key(status):
-        refused = Unauthorized(
+    if evidence.refuses_key(status):
+        return Unauthorized(
             f"The upstream refuses the key (HTTP {status}); check it, and what it may do{said}", status=status
         )
-        refused.is_doubtful = evidence.is_doubtful(Trouble.KEY_REFUSED, status)
-        return refused
     if 300 <= status < 400:
         return Rejected(
             f"The upstream redirects (HTTP {status}) to {quote(location or 'nowhere')}, and redirects are not followed."
@@ -162,9 +158,7 @@ def error_of_object(error: object, own: OwnWords = NO_WORDS) -> UpstreamError:
     status = evidence.status
     said = quote(sentence_of(error))
     if status == 402 or evidence.is_credit(status):
-        spent = QuotaSpent(f"The upstream's account is out of credit, it said inside the stream: {said}", status=status)
-        spent.is_doubtful = evidence.is_doubtful(Trouble.OUT_OF_CREDIT, status)
-        return spent
+        return QuotaSpent(f"The upstream's account is out of credit, it said inside the stream: {said}", status=status)
     if evidence.may_say(Trouble.TOO_LARGE):
         too_large = RejectedInStream(f"The upstream rejected the request inside the stream: {said}", status=status)
         too_large.is_too_large = True
@@ -179,12 +173,8 @@ def error_of_object(error: object, own: OwnWords = NO_WORDS) -> UpstreamError:
             status=status,
             retry_after_seconds=evidence.wait_seconds,
         )
-    if status in (401, 403) or evidence.names_key(status):
-        refused = Unauthorized(
-            f"The upstream refuses the key; check it. It said inside the stream: {said}", status=status
-        )
-        refused.is_doubtful = evidence.is_doubtful(Trouble.KEY_REFUSED, status)
-        return refused
+    if evidence.refuses_key(status):
+        return Unauthorized(f"The upstream refuses the key; check it. It said inside the stream: {said}", status=status)
     is_fault_of_request = status is not None and 400 <= status < 500 and status not in _TRY_AGAIN
     if evidence.may_say(Trouble.REJECTED) or is_fault_of_request:
         return RejectedInStream(f"The upstream rejected the request inside the stream: {said}", status=status)

@@ -57,6 +57,9 @@ _CODES = (
     Codes(Trouble.REJECTED, "unsafe_request invalid_model", "Baidu Qianfan, error codes"),
     Codes(Trouble.REJECTED, "model_not_found not_found not_found_error notfounderror modelnotfound"
           " model_not_found_error", "OpenAI; vLLM; Anthropic"),
+    Codes(Trouble.REJECTED, "key_model_access_denied team_model_access_denied user_model_access_denied",
+          "LiteLLM proxy (401)"),
+    Codes(Trouble.REJECTED, "model_permission_blocked_project model_permission_blocked_org", "Groq, error codes (403)"),
     Codes(Trouble.OUT_OF_CREDIT, "insufficient_quota billing_hard_limit_reached billing_not_active"
           " credit_balance_exhausted organization_spend_limit_exceeded project_spend_limit_exceeded"
           " organization_usage_limit_exceeded", "OpenAI, error codes"),

@@ -36,8 +36,7 @@ class UpstreamError(Exception):
     succeed later. `retry_after_seconds` is what the upstream asked for, None when it did not say. `status` is the HTTP
     status if that is the reason. `rate_limits` is what the answer's headers said of its limits. `ending` is what was
     known of the answer when it failed: its usage must be paid anyway. `is_too_large` says that the request is longer
-    than the limit, or than the model's context window. `is_doubtful` says that the cause is the account or the key by
-    the upstream's sentences alone, which may be about this request.
+    than the limit, or than the model's context window.
     """
 
     code: ClassVar[str] = "upstream_error"
@@ -51,7 +50,6 @@ class UpstreamError(Exception):
         self.rate_limits: tuple[RateLimit, ...] = ()
         self.ending: Ending | None = None
         self.is_too_large = False
-        self.is_doubtful = False
 
     @property
     def message(self) -> str:
