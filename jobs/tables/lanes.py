@@ -50,7 +50,8 @@ holds = Table(
     Column("probes", Integer, nullable=False, server_default="0"),
     # The job that was reserved as the probe: the only one that a claim takes to this upstream.
     Column("probe_job", Text),
-    # The last probe that failed: another job goes next, if there is one.
+    # The last probe that failed, or the job that began it: another job goes next, if there is one. Behind it, the
+    # projects that were told so, with a space before each.
     Column("last_probe", Text),
     # Streams that were cut began it, the longest after so many bytes: the first text of a probe proves nothing then.
     Column("cut_bytes", Integer),
