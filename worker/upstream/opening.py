@@ -6,6 +6,7 @@ from worker.upstream.clocks import Watchdog
 from worker.upstream.errors import BodyTooLong, CutMidStream
 from worker.upstream.failures import parse
 from worker.upstream.http.body import Body
+from worker.upstream.lean import is_whole_object
 from worker.upstream.sse import BOM
 
 MAX_QUOTED_BYTES = 1 << 16
@@ -56,7 +57,9 @@ async def read_whole(opening: bytes, body: Body, watchdog: Watchdog, max_bytes: 
                     " Make it stream its answers, or raise LONGHAND_MAX_TEXT_BYTES."
                 )
     except CutMidStream:
-        if not body.has_ended or parse(whole) is None:  # compressed without an end mark is an object whole, too
+        if not body.has_ended or not is_whole_object(
+            bytes(whole)
+        ):  # compressed without an end mark is an object whole, too
             raise
     return bytes(whole)
 
