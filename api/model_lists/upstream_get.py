@@ -25,7 +25,7 @@ class UpstreamAnswer:
 
 
 class UpstreamGet:
-    """Asks one upstream, by the workers' way to it. Each request has a connection of its own."""
+    """Sends GET requests to one upstream, with the workers' proxy and certificates. Each one opens a new connection."""
 
     def __init__(self, spec: UpstreamSpec) -> None:
         self.spec = spec

@@ -188,10 +188,10 @@ def _has_company(connection: Connection, failure: Failure, accepted_at: datetime
     others = select(jobs.c.id).where(jobs.c.upstream == failure.upstream, jobs.c.project != project).limit(1)
     reserved = others.where(RESERVED).with_hint(jobs, **using("jobs_reserved"))
     of_job = and_(attempts.c.job_id == jobs.c.id, attempts.c.attempt == jobs.c.attempt)
-    just = attempts.c.started_at >= now - timedelta(seconds=SUSPECT_SECONDS)
-    begun = others.join(attempts, of_job).where(RUNNING, just).with_hint(jobs, **using("jobs_running"))
-    since = now - timedelta(seconds=SUSPECT_SECONDS)
-    sent = (reserved, begun, *(_ended_of_others(failure, project, since, status) for status in _ENDED))
+    lately = now - timedelta(seconds=SUSPECT_SECONDS)
+    begun = others.join(attempts, of_job).where(RUNNING, attempts.c.started_at >= lately)
+    begun = begun.with_hint(jobs, **using("jobs_running"))
+    sent = (reserved, begun, *(_ended_of_others(failure, project, lately, status) for status in _ENDED))
     return not any(connection.execute(found).first() for found in sent)
 
 
