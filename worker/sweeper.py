@@ -6,8 +6,10 @@ half of the time in which others could write.
 
 from time import monotonic
 
+from jobs.dispatch.unused_lanes import forget_lanes
 from jobs.lifecycle.retention import delete_some
 from jobs.store.database import Database
+from jobs.store.upstream_habits import forget_habits
 from worker.background_loop import BackgroundLoop
 
 LOOK_SECONDS = 10.0
@@ -23,7 +25,10 @@ class Sweeper(BackgroundLoop):
 
     def _round(self) -> float:
         began = monotonic()
-        if delete_some(self._database):
+        deleted = [
+            sweep(self._database) for sweep in (forget_lanes, forget_habits, delete_some)
+        ]  # none waits for another
+        if any(deleted):
             return monotonic() - began
         self._database.scrub()
         return self._look_seconds

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, tuple_
 
 from jobs.store.database import Database, insert_into
 from jobs.tables import upstream_habits
@@ -17,7 +17,11 @@ _OVERLAP = timedelta(seconds=60)
 """What was noted so long before the last look is read again: its transaction may have taken so long to commit."""
 
 MOST_HABITS = 10_000
-"""At most so many are read at once: a name in a request is the user's own, and may be another one each time."""
+"""At most so many are read at once, and kept: a name in a request is the user's own, and may be another one each
+time.
+"""
+
+_ROWS_PER_DELETE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +55,19 @@ def read_habits(database: Database, since: datetime | None) -> tuple[list[ShownH
     with database.read() as connection:
         rows = connection.execute(found).all()
     return [ShownHabit(row.upstream, row.model, row.habit, row.value, row.noted_at) for row in rows], now
+
+
+def forget_habits(database: Database) -> int:
+    """Forget some of what was noted before the `MOST_HABITS` that are read. Returns how many; call it again for the
+    rest.
+    """
+    noted_at = upstream_habits.c.noted_at
+    key = (upstream_habits.c.upstream, upstream_habits.c.model, upstream_habits.c.habit)
+    oldest_read = select(noted_at).order_by(noted_at.desc()).offset(MOST_HABITS - 1).limit(1).scalar_subquery()
+    older = select(*key).where(noted_at < oldest_read).order_by(noted_at).limit(_ROWS_PER_DELETE)
+    with database.read() as connection:  # nearly always there is none, and no write lock is taken
+        if connection.execute(older.limit(1)).first() is None:
+            return 0
+    with database.write() as connection:
+        some = older.with_for_update(skip_locked=True)
+        return connection.execute(delete(upstream_habits).where(tuple_(*key).in_(some))).rowcount
