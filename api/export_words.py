@@ -75,6 +75,7 @@ WORDS: Mapping[Language, ExportWords] = {
             "max_output_tokens": "达到 token 上限而被截断",
             "context_window": "因模型的上下文窗口已满而被截断",
             "content_filter": "被接口的内容过滤截断",
+            "no_end_sign": "可能被截断：接口没有说明正文已完整",
         },
         cut_anyhow="被截断",
         statuses={

@@ -12,7 +12,7 @@ from jobs.dispatch.reservation import LEAD_SECONDS
 from jobs.lifecycle.lease import Claimed, claim, claim_many, note_continued
 from jobs.model.endings import AttemptResult
 from jobs.model.message import has_calls
-from jobs.model.status import JobStatus
+from jobs.model.status import NO_END_SIGN, JobStatus
 from jobs.settings import Settings
 from jobs.store.database import Database
 from jobs.tokens import Tokenizers
@@ -145,12 +145,12 @@ class AttemptRunner:
     def _check(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult) -> Outcome:
         """The error of a text that is not in the format that was asked for, or not accepted; else the outcome as it is.
 
-        A text that was cut short is in no format: it is incomplete, and says so. What stands beside a tool call is not
-        checked at all: the text that was asked for comes once the tool has answered.
+        A text that was cut short is in no format: it is incomplete, and says so; one that may be cut is checked. What
+        stands beside a tool call is not: the text that was asked for comes once the tool has answered.
         """
         if not isinstance(outcome, Ending) or has_calls(written.message):
             return outcome
-        job, cut_short = running.job, written.incomplete is not None
+        job, cut_short = running.job, written.incomplete not in (None, NO_END_SIGN)
         error = None if cut_short else self._answer_check.find_error(job.request, written.text, job.project)
         error = error or self._answer_check.find_rejection(
             job.accept, written.text, cut_short=cut_short, project=job.project

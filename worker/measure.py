@@ -12,6 +12,7 @@ from jobs.model.endings import AttemptResult
 from jobs.model.message import calls_as_text
 from jobs.model.records import Usage
 from jobs.model.segments import Segment, clip, sum_usage
+from jobs.model.status import NO_END_SIGN
 from jobs.pricing import cost_of
 from jobs.tokens import TokenCount, Tokenizers
 from jobs.upstreams import Price, UpstreamSpec
@@ -57,7 +58,7 @@ def measure(
         text_tokens=counted.tokens,
         text_tokens_source=counted.source,
         finish_reason=ending.finish_reason if ending else None,
-        incomplete=running.incomplete or (_CUT_SHORT.get(ending.finish_reason or "") if ending else None),
+        incomplete=running.incomplete or (_why_incomplete(ending) if ending else None),
         segments=_worth_storing(segments),
         reasoning=thoughts.decode(),
         reasoning_bytes=len(thoughts),
@@ -69,6 +70,10 @@ def measure(
         upstream_model=ending.upstream_model if ending else None,
         cost=_cost(running, outcome, usages, spec.price_of(running.job.model) if spec else None),
     )
+
+
+def _why_incomplete(ending: Ending) -> str | None:
+    return _CUT_SHORT.get(ending.finish_reason or "") or (NO_END_SIGN if ending.is_unsaid else None)
 
 
 def _count(

@@ -8,7 +8,7 @@ from api.openai.response_numbers import chains_up_to
 from api.openai.response_reasoning import reasoning_item
 from jobs.lifecycle.responses import StoredResponse
 from jobs.model.records import Job, Usage
-from jobs.model.status import JobStatus
+from jobs.model.status import NO_END_SIGN, JobStatus
 from jobs.store.database import Database
 from jobs.store.queries import read_attempts
 
@@ -21,14 +21,13 @@ def response_object(asked: StoredResponse, *, first: int = 1) -> dict[str, Any]:
     job = asked.job
     status = response_status(job)
     ended = job.is_final
-    # The SDK knows two reasons: a context window that is full is a limit on tokens, too.
-    reason = job.incomplete if status == "incomplete" else None
-    reason = "max_output_tokens" if reason == "context_window" else reason
+    # The SDK knows two reasons or none: a context window that is full is a limit on tokens, too.
+    reason = {"context_window": "max_output_tokens", NO_END_SIGN: None}.get(job.incomplete or "", job.incomplete)
     whole = status == "completed"
     return response_in(asked, status) | {
         "completed_at": int(job.finished_at.timestamp()) if whole and job.finished_at else None,
         "error": _error(job) if status == "failed" else None,
-        "incomplete_details": {"reason": reason} if reason else None,
+        "incomplete_details": {"reason": reason} if status == "incomplete" else None,
         "output": _output(asked, first, whole=whole),
         "usage": response_usage(job.usage) if ended else None,
     }

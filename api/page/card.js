@@ -6,7 +6,7 @@ import { sentenceOf } from "./faults.js";
 import { languageOf, plain, rate, short } from "./format.js";
 import { firstWords, jobName, textBelowName } from "./names.js";
 import { makeMark, setMark } from "./mark.js";
-import { badge, isFinal, setBadge, shownStatus } from "./status.js";
+import { isFinal, jobBadge, setJobBadge } from "./status.js";
 import { about } from "./thoughts.js";
 import { calledTool } from "./tool_calls.js";
 import { whyItWaits } from "./waiting_words.js";
@@ -21,7 +21,7 @@ export class Card {
     this.waitsOf = waitsOf;
     this.prompts = prompts;
     this.id = job.id;
-    this.badge = badge(shownStatus(job));
+    this.badge = jobBadge(job);
     this.words = el("p", { class: "card-text", dir: "auto" });
     this.tokens = el("span", {});
     this.speed = el("span", {});
@@ -44,7 +44,7 @@ export class Card {
   update() {
     const job = this.state.byId.get(this.id);
     const text = this.state.texts.get(this.id);
-    setBadge(this.badge, shownStatus(job));
+    setJobBadge(this.badge, job);
     this.node.dataset.status = job.status;
     this.#showName(job, text);
     const anew = whyAnew(job, this.prompts.attemptsOf(job));

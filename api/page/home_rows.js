@@ -6,7 +6,7 @@ import { sentenceOf } from "./faults.js";
 import { short, time } from "./format.js";
 import { batchName, jobName } from "./names.js";
 import { outcomeOf, progressLine } from "./outcome.js";
-import { ProgressBar, badge, isFinal, setBadge, shownStatus } from "./status.js";
+import { ProgressBar, badge, isFinal, jobBadge, setBadge, setJobBadge } from "./status.js";
 import { t } from "./words.js";
 
 export class BatchRow {
@@ -66,7 +66,7 @@ export class ArticleRow {
   constructor(job, prompts) {
     this.prompts = prompts;
     this.link = el("a", { href: `#/jobs/${job.id}`, dir: "auto" });
-    this.badge = badge(shownStatus(job));
+    this.badge = jobBadge(job);
     this.facts = el("p", { class: "counts", dir: "auto" });
     this.node = el(
       "li",
@@ -77,7 +77,7 @@ export class ArticleRow {
   }
 
   show(job) {
-    setBadge(this.badge, shownStatus(job));
+    setJobBadge(this.badge, job);
     setText(this.link, jobName(job, { prompt: job.custom_id ? "" : this.prompts.of(job.id) }));
     const tokens = job.usage?.output_tokens ? t("tokens.written.list", { count: job.usage.output_tokens }) : null;
     const error = job.error && job.status !== "completed" ? sentenceOf(job.error) : null;

@@ -35,6 +35,20 @@ export function shownBatchStatus({ status, hold, request_counts: counts }) {
 /** The word for a status. */
 export const statusWord = (status) => wordFor("status", status);
 
+/** The word for a job's status: one may be cut, and nobody knows. */
+export const jobStatusWord = (job) =>
+  job.incomplete?.reason === "no_end_sign" ? t("status.maybe_cut") : statusWord(shownStatus(job));
+
+/** A job's status with its sign. */
+export function jobBadge(job) {
+  const made = el("span", { class: "badge" });
+  setJobBadge(made, job);
+  return made;
+}
+
+/** Make a badge show a job's status. */
+export const setJobBadge = (made, job) => setBadge(made, shownStatus(job), jobStatusWord(job));
+
 /** A status with its sign. */
 export function badge(status) {
   const made = el("span", { class: "badge" });

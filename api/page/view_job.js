@@ -15,7 +15,7 @@ import { call, onReturn } from "./net.js";
 import { Reading } from "./reading.js";
 import { faultsIn } from "./refusals.js";
 import { restoreScroll } from "./router.js";
-import { badge, isFinal, setBadge, shownStatus, statusWord } from "./status.js";
+import { badge, isFinal, jobStatusWord, setJobBadge, shownStatus } from "./status.js";
 import { Stream } from "./stream.js";
 import { Thoughts } from "./thoughts.js";
 import { showCalls } from "./tool_calls.js";
@@ -67,7 +67,7 @@ export function jobView(id) {
     const before = job?.status;
     job = { ...job, ...next };
     showName();
-    setBadge(status, shownStatus(job));
+    setJobBadge(status, job);
     status.hidden = actions.hidden = details.hidden = false;
     banner.show(job.status === "queued" ? job.hold : null);
     retry.hidden = !job.incomplete && !RETRYABLE.includes(job.status);
@@ -81,7 +81,7 @@ export function jobView(id) {
     place.show(job);
     showCalls(calls, job);
     showDetails(details, job);
-    if (before && before !== job.status) say(t("job.now", { status: statusWord(shownStatus(job)) }));
+    if (before && before !== job.status) say(t("job.now", { status: jobStatusWord(job) }));
     heading.dispatchEvent(new Event("renamed", { bubbles: true }));
   }
 
@@ -226,7 +226,7 @@ export function jobView(id) {
     text,
     title: () =>
       job
-        ? `${shownStatus(job) === "completed" ? "" : `${statusWord(shownStatus(job))} · `}${heading.textContent}`
+        ? `${shownStatus(job) === "completed" ? "" : `${jobStatusWord(job)} · `}${heading.textContent}`
         : t("article"),
     node: el(
       "section",

@@ -7,7 +7,7 @@ import { jobName } from "./names.js";
 import { call, callText } from "./net.js";
 import { refused } from "./refusals.js";
 import { restoreScroll } from "./router.js";
-import { badge, shownStatus, statusWord } from "./status.js";
+import { jobBadge, statusWord } from "./status.js";
 import { t } from "./words.js";
 
 const PAGE = 20;
@@ -93,7 +93,7 @@ export function searchView(query) {
     return el(
       "li",
       { class: "hit" },
-      el("div", { class: "row-head" }, el("h2", {}, name), badge(shownStatus(job))),
+      el("div", { class: "row-head" }, el("h2", {}, name), jobBadge(job)),
       snippet,
       el("p", { class: "when" }, job.model, tokens, " · ", time(job.created_at)),
     );

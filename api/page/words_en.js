@@ -66,6 +66,7 @@ export const WORDS = {
   "status.finalizing": "Finishing",
   "status.completed": "Completed",
   "status.cut_short": "Cut short",
+  "status.maybe_cut": "Maybe cut short",
   "status.failed": "Failed",
   "status.on_hold": "On hold",
   "status.cancelled": "Cancelled",

@@ -53,6 +53,7 @@ export const ERRORS = {
   "cut.max_output_tokens": "Cut short: the text reached the token limit.",
   "cut.content_filter": "Cut short: the upstream's content filter stopped the text.",
   "cut.context_window": "Cut short: the context window of the model is full.",
+  "cut.no_end_sign": "Maybe cut short: the upstream did not say that the text is whole.",
   "cut.other": "Cut short: {reason}.",
   "incomplete.failed": "Incomplete: it failed before its end.",
   "incomplete.cancelled": "Incomplete: it was cancelled before its end.",

@@ -66,6 +66,7 @@ export const WORDS = {
   "status.finalizing": "收尾中",
   "status.completed": "已完成",
   "status.cut_short": "被截断",
+  "status.maybe_cut": "可能被截断",
   "status.failed": "失败",
   "status.on_hold": "暂停中",
   "status.cancelled": "已取消",

@@ -53,6 +53,7 @@ export const ERRORS = {
   "cut.max_output_tokens": "被截断：正文达到了 token 上限。",
   "cut.content_filter": "被截断：接口的内容过滤器拦截了正文。",
   "cut.context_window": "被截断：模型的上下文窗口已满。",
+  "cut.no_end_sign": "可能被截断：接口没有说明正文已完整。",
   "cut.other": "被截断：{reason}。",
   "incomplete.failed": "不完整：文章在写完前失败。",
   "incomplete.cancelled": "不完整：文章在写完前被取消。",

@@ -17,9 +17,9 @@ class JobErrorObject(Described):
 
 
 class IncompleteDetails(Described):
-    """Why the text of a completed job is cut short."""
+    """Why the text of a completed job is cut short; `no_end_sign`: the upstream did not say whether it is."""
 
-    reason: Literal["max_output_tokens", "content_filter", "context_window"]
+    reason: Literal["max_output_tokens", "content_filter", "context_window", "no_end_sign"]
 
 
 class UsageObject(Described):
@@ -131,7 +131,7 @@ class JobObject(Described):
     cancel_requested_at: float | None
     finish_reason: str | None = Field(description="As the upstream gave it; null when it gave none.")
     incomplete: IncompleteDetails | None = Field(
-        description="The job completed, but its text was cut short: at the token limit or by a content filter."
+        description="The job completed, but its text was cut short, or nobody knows whether it was."
     )
     text_attempt: int | None = Field(
         description="The attempt whose text is stored. After a failure that is the one that wrote the longest text."

@@ -39,10 +39,14 @@ class JobStatus(StrEnum):
 FINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
 
 
+NO_END_SIGN = "no_end_sign"
+"""The text is kept, and its upstream, which ends all of them so, did not say that it is whole: it may be, or not."""
+
 CUT_SHORT_WORDS = {
     "max_output_tokens": "cut short at the token limit",
     "context_window": "cut short because the context window of the model is full",
     "content_filter": "cut short by the upstream's content filter",
+    NO_END_SIGN: "maybe cut short: the upstream did not say that it is whole",
 }
 """What `incomplete` says of a completed job, in words."""
 

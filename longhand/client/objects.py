@@ -51,9 +51,9 @@ class Fault(TypedDict):
 
 
 class IncompleteDetails(TypedDict):
-    """Why the text of a completed job was cut short."""
+    """Why the text of a completed job was cut short; `no_end_sign`: the upstream did not say whether it was."""
 
-    reason: Literal["max_output_tokens", "content_filter", "context_window"]
+    reason: Literal["max_output_tokens", "content_filter", "context_window", "no_end_sign"]
 
 
 class Segment(TypedDict):

@@ -101,5 +101,8 @@ def settings_table(rows: Sequence[dict[str, Any]], found_in: Mapping[str, str]) 
 
 def status_of(job: Job) -> Text:
     """The status of a job, and that its text was cut short."""
-    status = status_text(job["status"])
-    return status.append(t("status.cut_short"), style="yellow") if job.get("incomplete") else status
+    status, incomplete = status_text(job["status"]), job.get("incomplete")
+    if not incomplete:
+        return status
+    is_sure = incomplete["reason"] != "no_end_sign"
+    return status.append(t("status.cut_short" if is_sure else "status.maybe_cut"), style="yellow")

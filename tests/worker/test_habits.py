@@ -85,18 +85,3 @@ def test_a_process_forgets_a_refused_parameter_after_a_day_and_learns_it_anew(
     one.synchronize()
     other.synchronize()
     assert habits.changes_of("m-1") == other.of("u-1").changes_of("m-1") == (REFUSED,)
-
-
-def test_a_bare_end_is_doubtful_where_another_model_has_ended_otherwise(sqlite_database: Database) -> None:
-    """A server that broke off twice, behind a gateway that ended the bodies in order, had half a text completed."""
-    keeper = HabitKeeper(sqlite_database)
-    upstream = keeper.of("u-1")
-    upstream.note("bare", {Habit.ENDS_BARE})
-    assert upstream.of("bare") == {Habit.ENDS_BARE}
-    upstream.note("other", {Habit.SENDS_DONE})
-    assert upstream.of("bare") == {Habit.ENDS_BARE, Habit.OTHERS_END_WELL}
-    keeper.synchronize()
-    later = HabitKeeper(sqlite_database)
-    later.synchronize()
-    assert later.of("u-1").of("bare") == {Habit.ENDS_BARE, Habit.OTHERS_END_WELL}
-    assert later.of("u-1").of("other") == {Habit.SENDS_DONE}

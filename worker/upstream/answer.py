@@ -7,7 +7,7 @@ from worker.upstream.beside import Beside
 from worker.upstream.chunks import Choice, Chunk, read_chunk, read_plain, read_plain_reasoning
 from worker.upstream.dialects.finish_reasons import Meaning
 from worker.upstream.empty_answers import error_of_empty
-from worker.upstream.end_signs import BodyEnd, EndSigns, error_of_end
+from worker.upstream.end_signs import BodyEnd, EndSigns, Judged, error_of_end
 from worker.upstream.ending import Ending
 from worker.upstream.errors import Aborted, CutMidStream, EndedWithoutEnd, MalformedChunk, UpstreamError, quote
 from worker.upstream.habits import Habit
@@ -156,7 +156,7 @@ class Answer:
         """Something stood between the events that is none."""
         self._last_payload = stray or self._last_payload
 
-    def ending(self, *, is_whole: bool = False) -> Ending:
+    def ending(self, *, is_whole: bool = False, is_unsaid: bool = False) -> Ending:
         """What is known so far. Tool calls are part of a whole answer only: nobody may take half of one for a call."""
         message = self._beside.as_message()
         if is_whole:
@@ -172,14 +172,15 @@ class Answer:
             message["repeated_deltas"] = self._text.trimmed
         reason = make_storable(self.signs.reason[:MAX_NOTED]) if self.signs.reason else None
         usage = self._usage.read()
-        return Ending(reason, usage, self._id, self._model, self.rate_limits, message or None)
+        return Ending(reason, usage, self._id, self._model, self.rate_limits, message or None, is_unsaid)
 
     def finish(self, end: BodyEnd, known: frozenset[Habit] = frozenset(), *, alone: bool = True) -> Ending:
         """Judge the answer, whose body has ended so. Raises unless it is complete, and a text or a tool call.
 
         `known` is what its upstream and model have shown before, `alone` whether no other request ran beside it.
         """
-        if not self.signs.is_whole(end, known, alone=alone, has_end=self._text.has_end):
+        judged = self.signs.judge(end, known, alone=alone)
+        if judged is Judged.CUT:
             raise self._not_whole(end, alone)
         self.is_accepted = True
         repeats = Habit.REPEATS_TEXT in known
@@ -187,14 +188,13 @@ class Answer:
         self._reasoning.close(is_known_to_repeat=repeats)
         self.signs.is_cumulative = self._text.is_cumulative
         if self.signs.meaning is Meaning.FAILED:
-            word = quote(self.signs.word or "")
-            raise Aborted(f"The upstream broke off its answer (finish_reason {word}), so the text is likely cut.")
+            raise Aborted(f"The upstream broke off its answer (finish_reason {quote(self.signs.word or '')}).")
         if self._calls.are_there:
             self._judge_calls()
         elif self._text.bytes == 0:
             self._beside.refuse()
             raise error_of_empty(self.signs.meaning, self.signs.word, self._usage.read())
-        return self.ending(is_whole=True)
+        return self.ending(is_whole=True, is_unsaid=judged is Judged.UNSAID)
 
     def _not_whole(self, end: BodyEnd, alone: bool) -> UpstreamError:
         self.signs.note_bare_end(end)

@@ -25,6 +25,17 @@ class BodyEnd(StrEnum):
     """It has not ended: nothing more came for a while."""
 
 
+class Judged(StrEnum):
+    """Whether an answer is whole."""
+
+    WHOLE = "whole"
+    UNSAID = "unsaid"
+    """Its body ended as announced, as this upstream ends all of them, and nothing said that the text is whole: a server
+    that breaks off behind a gateway ends in the same way. The text is kept, and said to be maybe cut.
+    """
+    CUT = "cut"
+
+
 _NOT_WHOLE = (Meaning.FAILED, Meaning.CUT_AT_LIMIT, Meaning.FILTERED)
 
 
@@ -114,44 +125,39 @@ class EndSigns:
         """Whether nothing more need come: silence after this is an end, and no stall."""
         return self.is_done or (self.is_proof and not self.is_resumed)
 
-    def is_whole(self, end: BodyEnd, known: frozenset[Habit], *, alone: bool, has_end: bool = True) -> bool:
+    def judge(self, end: BodyEnd, known: frozenset[Habit], *, alone: bool) -> Judged:
         """Whether the answer is whole, now that its body has ended so, by what is known of its upstream and model.
 
-        `alone` says that no other request to this model ran meanwhile, `has_end` that the text ends as texts do.
+        `alone` says that no other request to this model ran meanwhile.
         """
         if self.is_json:
-            return True
+            return Judged.WHOLE
         # Some gateways put the error page of another server into the stream, and their own `[DONE]` behind it.
         if self.is_astray and not self.is_proof:
-            return False
+            return Judged.CUT
         if self.reason is None:
-            return self._is_whole_without_reason(end, known, alone, has_end)
-        if self.is_done:
-            return True
-        if self.is_proof and not (self.is_resumed or Habit.RESUMES_AFTER_FINISH in known):
-            return True
-        is_early = self.is_contradicted or Habit.FINISHES_EARLY in known
-        if end not in (BodyEnd.ANNOUNCED, BodyEnd.HUNG_UP):
-            return False
-        if Habit.SENDS_DONE in known:
-            return False
-        # A server that breaks down ends such a body in the same way. A finish_reason is believed there if it is known
-        # not to stand in every chunk.
-        return end is BodyEnd.ANNOUNCED or (not is_early and (self.is_last or Habit.HANGS_UP in known))
+            return self._judge_without_reason(end, known, alone=alone)
+        if self.is_done or (self.is_proof and not (self.is_resumed or Habit.RESUMES_AFTER_FINISH in known)):
+            return Judged.WHOLE
+        if end not in (BodyEnd.ANNOUNCED, BodyEnd.HUNG_UP) or Habit.SENDS_DONE in known:
+            return Judged.CUT
+        is_announced = end is BodyEnd.ANNOUNCED
+        if self.is_contradicted or Habit.FINISHES_EARLY in known:
+            return Judged.UNSAID if is_announced else Judged.CUT
+        # A server that breaks down hangs up in the same way. A finish_reason is believed there if it is known not to
+        # stand in every chunk.
+        is_believed = is_announced or self.is_last or Habit.HANGS_UP in known
+        return Judged.WHOLE if is_believed else Judged.CUT
 
-    def _is_whole_without_reason(self, end: BodyEnd, known: frozenset[Habit], alone: bool, has_end: bool) -> bool:
+    def _judge_without_reason(self, end: BodyEnd, known: frozenset[Habit], *, alone: bool) -> Judged:
         # From one that gives reasons it is the end of a request that the server dropped for a newer one. Whether this
         # one gives any is only sure when no newer request was there.
-        if Habit.GIVES_FINISH_REASON in known:
-            return False
-        if end is BodyEnd.CUT:
-            return False
+        if Habit.GIVES_FINISH_REASON in known or end is BodyEnd.CUT:
+            return Judged.CUT
         if self.is_done:
-            return alone or Habit.GIVES_NO_REASON in known
-        if end is not BodyEnd.ANNOUNCED or Habit.ENDS_BARE not in known or Habit.SENDS_DONE in known:
-            return False
-        # Its server may have broken off twice, and a gateway in front of it ends the body in order each time.
-        return has_end or Habit.OTHERS_END_WELL not in known
+            return Judged.WHOLE if alone or Habit.GIVES_NO_REASON in known else Judged.CUT
+        is_bare = end is BodyEnd.ANNOUNCED and Habit.ENDS_BARE in known and Habit.SENDS_DONE not in known
+        return Judged.UNSAID if is_bare else Judged.CUT
 
     def note_bare_end(self, end: BodyEnd) -> None:
         """The answer was not whole, and its body ended so."""
@@ -159,7 +165,7 @@ class EndSigns:
         self.ended_bare = is_bare and end is BodyEnd.ANNOUNCED
 
     def habits(self, end: BodyEnd, *, alone: bool) -> set[Habit]:
-        """What an answer that was whole shows of its upstream and model."""
+        """What an answer that was kept shows of its upstream and model."""
         shown = self.habits_of_failure()
         if self.is_done and not self.is_json:
             shown.add(Habit.SENDS_DONE)

@@ -31,3 +31,5 @@ class Ending:
     """What the answer's headers said of the upstream's limits."""
     message: dict[str, Any] | None = None
     """What stood beside the text: citations, annotations, an unusual finish_reason; bounded in size."""
+    is_unsaid: bool = False
+    """It was kept, and nothing said that it is whole."""

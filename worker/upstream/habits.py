@@ -31,8 +31,6 @@ class Habit(StrEnum):
     """A body ended as announced, with neither finish_reason nor `[DONE]`."""
     REPEATS_TEXT = "repeats_text"
     """Each delta of an answer held all of the text before it."""
-    OTHERS_END_WELL = "others_end_well"
-    """Never stored: another model has given a finish_reason or `[DONE]`, so that a bare end is doubtful."""
     HANGS_UP = "hangs_up"
     """A body ended with its connection, after a finish_reason beside content and without `[DONE]`."""
 
@@ -46,18 +44,12 @@ class Habits:
     def __init__(self) -> None:
         self._lock = Lock()
         self._known: dict[str, frozenset[Habit]] = {}
-        self._ends_well = False
-        """Some model has given a finish_reason or `[DONE]`."""
         self._changes: dict[str, dict[Change, float]] = {}
         """When each is to be forgotten."""
         self._new: list[tuple[str, str, str | None]] = []
 
     def of(self, model: str) -> frozenset[Habit]:
-        """What a model has shown, and whether others of its upstream end otherwise than bare."""
-        known = self._shown(model)
-        return known | {Habit.OTHERS_END_WELL} if self._ends_well and Habit.ENDS_BARE in known else known
-
-    def _shown(self, model: str) -> frozenset[Habit]:
+        """What a model has shown."""
         return self._known.get(model, frozenset())
 
     def changes_of(self, model: str) -> tuple[Change, ...]:
@@ -67,10 +59,10 @@ class Habits:
 
     def note(self, model: str, habits: set[Habit]) -> None:
         """A model has shown these."""
-        if habits <= self._shown(model):
+        if habits <= self.of(model):
             return
         with self._lock:
-            self._new += [(model, str(habit), None) for habit in sorted(habits - self._shown(model))]
+            self._new += [(model, str(habit), None) for habit in sorted(habits - self.of(model))]
             self._add(model, habits)
 
     def note_changes(self, model: str, changes: Sequence[Change]) -> None:
@@ -98,8 +90,7 @@ class Habits:
                 self._add(model, {Habit(habit)})
 
     def _add(self, model: str, habits: set[Habit]) -> None:
-        self._known[model] = self._shown(model) | habits
-        self._ends_well = self._ends_well or not habits.isdisjoint((Habit.GIVES_FINISH_REASON, Habit.SENDS_DONE))
+        self._known[model] = self.of(model) | habits
 
     def _keep(self, model: str, change: Change, seconds: float) -> None:
         kept = self._changes.setdefault(model, {})

@@ -10,9 +10,6 @@ from worker.upstream.think_tags import ThinkTags
 MAX_PIECE = 1 << 16
 """A text that comes whole is cut into deltas of this many characters: each must fit in one message of the channel."""
 
-_ENDS = frozenset(".!?…。！？；:：\"'”’»」』）)]}>*_`|~")
-"""Letters with which a text may end: of sentences, quotes, lists, tables, code and links."""
-
 
 class TextOutput:
     """Feed it each content; it calls `on_text` with what is to be stored. `close` gives what was held back.
@@ -40,7 +37,6 @@ class TextOutput:
         self._cleaner = TextCleaner()
         self.bytes = 0
         """How much has been given."""
-        self._last = ""
 
     @property
     def trimmed(self) -> int:
@@ -51,11 +47,6 @@ class TextOutput:
     def is_cumulative(self) -> bool:
         """Whether it is beyond doubt that each delta repeats the whole text."""
         return self._repeats.is_cumulative
-
-    @property
-    def has_end(self) -> bool:
-        """Whether what was given ends as texts do: with the end of a sentence, of a quote, of code or of a line."""
-        return self._last.endswith("\n") or self._last.rstrip()[-1:] in _ENDS
 
     def feed(self, content: str) -> None:
         """Take what a delta holds."""
@@ -87,7 +78,6 @@ class TextOutput:
                 f"The {self._kind} is longer than {self._max_text_bytes} bytes;"
                 " LONGHAND_MAX_TEXT_BYTES sets this limit."
             )
-        self._last = text
         if len(text) <= MAX_PIECE:
             self._on_text(text)
             return
