@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from api.http.connections import CONNECTION, Connections
 from api.http.errors import ApiError, error_body
-from api.http.heads import MOST_HEAD_BYTES, MOST_HEADERS, find_fault, too_large
+from api.http.heads import MOST_HEAD_BYTES, MOST_HEADERS, find_fault, may_wait, too_large
 from api.http.lingering import LINGER_BYTES, LINGER_SECONDS, LingeringTransport
 from api.http.request_turns import Asker, Beginning, RequestTurns
 from jobs.strict_json import dump_json
@@ -31,10 +31,6 @@ PARSED_AT_ONCE = 8 * 1024
 
 CHUNKS_FREE, BYTES_OF_CHUNK = 500, 16
 """So many chunks a body may have, and one more for so many bytes in it: each costs a microsecond."""
-
-MOST_PIPELINED = 8
-"""How many requests may wait on one connection for the answer before theirs. Each is kept with its head, and browsers,
-SDKs and proxies send none before the answer has come."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -131,8 +127,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if (fault := find_fault(self.url, self.headers, self.parser.get_http_version())) is not None:
             self._refuse(fault)
             return
-        if len(self.pipeline) >= MOST_PIPELINED:
-            self.transport.close()
+        if self.cycle is not None and not self.cycle.response_complete:
+            others = [cycle.scope["headers"] for cycle, _ in self.pipeline]
+            if not may_wait([*others, self.headers], self.url):
+                self.transport.close()
         if self.transport.is_closing():
             return  # what the parser was given at once with that
         self.scope[CONNECTION] = self  # type: ignore[literal-required]  # a key of ours

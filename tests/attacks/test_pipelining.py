@@ -3,7 +3,7 @@
 import socket
 from contextlib import closing
 
-from api.http.protocol import MOST_PIPELINED
+from api.http.heads import MOST_PIPELINED, PIPELINED_BYTES, PIPELINED_HEADERS
 from api.server import ApiServer
 from jobs.store.database import Database
 from tests.api.watching import PATIENCE_SECONDS, submit, wait_until
@@ -30,6 +30,20 @@ def test_a_stranger_cannot_have_any_number_of_requests_wait(sqlite_api: ApiServe
     with connected(sqlite_api) as line:
         line.sendall(_LONG * 1000)
         assert everything_from(line).count(b"HTTP/1.1 200 OK") < MOST_PIPELINED + 2
+
+
+def test_requests_that_wait_have_one_small_head_together(sqlite_api: ApiServer) -> None:
+    """Eight with 195 headers each took 200 kB of a connection, and a stranger may have 4,000 of these."""
+    few = b"GET /healthz HTTP/1.1\r\nHost: x\r\n%b\r\n"
+    many_headers = few % b"".join(b"h%d:\r\n" % number for number in range(PIPELINED_HEADERS // 2))
+    long_header = few % (b"h: " + b"x" * (PIPELINED_BYTES // 2) + b"\r\n")
+    for head in (many_headers, long_header):
+        with connected(sqlite_api) as line:
+            line.sendall(_LONG + head * 2)
+            assert everything_from(line).count(b"HTTP/1.1 200 OK") < 3
+        with connected(sqlite_api) as line:
+            line.sendall(_LONG + head + _LAST)
+            assert everything_from(line).count(b"HTTP/1.1 200 OK") == 3
 
 
 def test_requests_that_come_later_wait_outside(sqlite_api: ApiServer) -> None:

@@ -34,6 +34,8 @@ class Whole:
     """Token counts are judged only if one of them is given."""
     message: Mapping[str, object] = field(default_factory=dict)
     """What `Ending.message` must hold, beside anything else."""
+    is_unsaid: bool = False
+    """Nobody said that it is whole."""
 
 
 @dataclass(frozen=True)

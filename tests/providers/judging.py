@@ -78,7 +78,7 @@ def judge_reading(found: Ending | UpstreamError, text: str, right: Right) -> Non
     if isinstance(right, Whole):
         assert isinstance(found, Ending), f"{type(found).__name__}: {found}"
         assert text == right.text
-        assert found.finish_reason == right.finish_reason
+        assert (found.finish_reason, found.is_unsaid) == (right.finish_reason, right.is_unsaid)
         if right.input_tokens is not None or right.output_tokens is not None:
             assert found.usage is not None, "the usage was lost"
             assert (found.usage.input_tokens, found.usage.output_tokens) == (right.input_tokens, right.output_tokens)
