@@ -2,11 +2,13 @@
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +20,7 @@ _LONGEST_PAUSE_SECONDS = 30.0
 _SETTLED_SECONDS = 30.0
 """A process that dies after running this long is restarted at once, and its earlier deaths no longer count."""
 _LARGEST_LOG_BYTES = 10_000_000
+"""A log that is larger is put aside, in the place of the one before."""
 
 
 @dataclass(slots=True)
@@ -76,6 +79,7 @@ class Supervisor:
         """Notice the children that have died, and restart those that are due."""
         now = time.monotonic()
         for child in self.children:
+            _make_room(child.log)
             if child.running is not None and child.running.poll() is not None:
                 how = describe_end(child.running.returncode)
                 if child.on_death is not None:
@@ -142,8 +146,13 @@ def _launch(child: Child) -> None:
 
 
 def _make_room(log: Path) -> None:
-    if log.exists() and log.stat().st_size > _LARGEST_LOG_BYTES:
-        log.replace(log.with_name(log.name + ".1"))
+    """Copied and emptied, not renamed: a process that runs goes on writing to its end. A line that is written between
+    the two is lost.
+    """
+    with suppress(OSError):  # a disk that is full: what runs must go on, and the next look tries again
+        if log.stat().st_size > _LARGEST_LOG_BYTES:
+            shutil.copy(log, log.with_name(log.name + ".1"))
+            os.truncate(log, 0)
 
 
 def _pause_after(child: Child, now: float) -> float:

@@ -38,3 +38,13 @@ def test_a_watch_that_fails_stays_without_its_end_is_logged_and_gives_its_seat_b
     request_id = answer.headers["x-request-id"]
     assert f"unexpected error in {request_id}" in caplog.text
     assert "RuntimeError: canary" in caplog.text
+
+
+def test_a_long_path_is_cut_in_the_log(sqlite_api: ApiServer, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        answer = httpx.get(f"http://127.0.0.1:{sqlite_api.port}/" + "a" * 15_000, timeout=PATIENCE_SECONDS)
+        assert answer.status_code == 404
+        wait_until(lambda: any(one.name == "api.access" for one in caplog.records))
+    [line] = [one.getMessage() for one in caplog.records if one.name == "api.access"]
+    assert line.startswith("GET /aaa")
+    assert len(line) < 300

@@ -141,6 +141,19 @@ def test_a_log_grows_over_restarts_and_is_put_aside_when_it_is_large(kept: Kept)
     assert log.stat().st_mode & 0o077 == 0
 
 
+def test_the_log_of_a_process_that_runs_is_put_aside_when_it_is_large(kept: Kept) -> None:
+    """Strangers may have lines written as fast as they ask: it grew by 40 GB an hour, on the disk of the database."""
+    large = "signal.pthread_sigmask(signal.SIG_BLOCK, {10}); print('x' * 10_000_001, flush=True); signal.sigwait({10})"
+    child = kept.start("api", [sys.executable, "-c", f"import signal; {large}; {SAY}"])
+    aside = child.log.with_name("api.log.1")
+    kept.until(lambda: aside.exists() and child.log.stat().st_size < 1_000_000)
+    assert aside.stat().st_size > 10_000_000
+    os.kill(pid(child), signal.SIGUSR1)
+    kept.until(lambda: child.log.read_text().endswith("here\n"))
+    assert child.log.stat().st_size < 1_000_000
+    assert kept.said == [], "it ran on"
+
+
 def test_a_child_that_dies_before_the_stack_is_ready_is_named_with_its_last_words(kept: Kept) -> None:
     child = kept.start("api", [sys.executable, "-c", "raise SystemExit('there is no table')"])
     url = f"http://127.0.0.1:{free_port()}"
