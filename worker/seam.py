@@ -11,7 +11,7 @@ from collections.abc import Callable
 HELD = 700
 """Characters that are held back. The longest repetition that is found is a little shorter."""
 
-_FENCE = re.compile(r"^ {0,3}(```+|~~~+)", re.MULTILINE)
+_FENCE = re.compile(r"^ {0,3}(?:```+|~~~+)([^\n`]*)", re.MULTILINE)
 _OPENED = re.compile(r"\s*(?:```+|~~~+)[^\n`]*\n")
 _GREETING = re.compile(
     r"\s*(?:(?:sure|certainly|of course|ok|okay|absolutely|understood|got it|no problem)[!,.]* *)?"
@@ -24,10 +24,12 @@ _GREETING = re.compile(
     re.IGNORECASE,
 )
 _CJK = re.compile(r"[\u3000-\u303f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uff65]")
-_STRUCTURE = re.compile(r"[\d|#*`=_~]")
+_MARKUP = frozenset("<>{}")
 _NEVER_TWICE = frozenset(",;:!?—–")
 _FEWEST_SIGNS = 8
-"""Characters of a repetition of digits or of signs that make a table or a rule: those repeat by themselves."""
+"""Characters of a repetition of digits or signs alone: brackets, rules and cells repeat by themselves."""
+_FEWEST_IN_MARKUP = 12
+"""Of one with a tag or a brace in it: `</div>` may be the next one."""
 
 
 class Seam:
@@ -77,7 +79,8 @@ def cut_seam(before: str, answer: str) -> str:
     greeting = _GREETING.match(rest[:HELD])
     if greeting is not None and _is_none_of_the_text(before, greeting.group()):
         rest = rest[greeting.end() :]
-    if _has_open_fence(before) and (opened := _OPENED.match(rest[:HELD])) is not None:
+    language = _open_fence(before)
+    if language is not None and (opened := _OPENED.match(rest[:HELD])) and _opens_again(language, rest[:HELD]):
         rest = rest[opened.end() :]
     overlap = find_overlap(before, rest)
     if overlap:
@@ -111,9 +114,9 @@ def _is_repetition(repeated: str, tail: str, *, begins: bool, inside_word: bool)
     if _CJK.search(repeated) is not None:
         return True
     if not any(character.isalpha() for character in repeated):
-        is_whole = tail[-1:].isspace() and _STRUCTURE.search(repeated) is None
-        has_both = len(repeated) > 2 and 0 < len(_STRUCTURE.findall(repeated)) < len(repeated)
-        return is_whole or has_both or repeated in _NEVER_TWICE or len(repeated) >= _FEWEST_SIGNS
+        return repeated in _NEVER_TWICE or len(repeated) >= _FEWEST_SIGNS
+    if len(repeated) < _FEWEST_IN_MARKUP and not _MARKUP.isdisjoint(repeated):
+        return False
     # Words are repeated whole. A text that stops inside one may be answered with all of it.
     return begins and not (inside_word and tail[-1:].isspace())
 
@@ -132,8 +135,18 @@ def _is_none_of_the_text(before: str, greeting: str) -> bool:
     return greeting.strip() not in before
 
 
-def _has_open_fence(text: str) -> bool:
-    return len(_FENCE.findall(text)) % 2 == 1
+def _open_fence(text: str) -> str | None:
+    """What the fence names that is open at the end of a text, which may be nothing; None: none is open."""
+    fences = _FENCE.findall(text)
+    return fences[-1].strip() if len(fences) % 2 else None
+
+
+def _opens_again(language: str, answer: str) -> bool:
+    """Whether the fence that an answer begins with opens this one again, and does not close it. One that closes names
+    no language, and is not closed by another.
+    """
+    again = [named.strip() for named in _FENCE.findall(answer.lstrip())]
+    return bool(again[0]) or (not language and len(again) % 2 == 0)
 
 
 def _without_double_space(before: str, rest: str) -> str:

@@ -21,6 +21,14 @@ CHINESE = (
     "## 怎么泡茶\n\n先把水烧开，放凉一分钟，再倒在茶叶上。慢慢喝的人能尝到更多的味道，所以这里没有人着急。\n"
 )
 
+CODE = (
+    "```js\nfill(function () {\n  cups.map(function (cup) {\n    pour({ into: [ [1, 2], [3, 4] ] });\n"
+    "  });\n});\n```\n\n"
+    "```html\n<ul>\n  <li>\n    <ul>\n      <li>green</li>\n    </ul>\n  </li>\n</ul>\n<br>\n<br>\n```\n\n"
+    "```\n0;0\n0;0\n1;0\n```\n\n```c\nif (a) {\n    while (b) {\n        b--;\n    }\n}\n```\n\n"
+    "---\n\n---\n\nThat is all of it.\n"
+)
+
 
 def words_before(text: str, count: int) -> str:
     """The end of a text from the beginning of one of its words on."""
@@ -30,7 +38,7 @@ def words_before(text: str, count: int) -> str:
     return text[places[-count] :] if count and len(places) >= count else ""
 
 
-@pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["English", "Chinese"])
+@pytest.mark.parametrize("text", [ENGLISH, CHINESE, CODE], ids=["English", "Chinese", "code"])
 def test_a_rest_that_is_exact_stays_as_it_is_wherever_the_text_was_cut(text: str) -> None:
     wrong = [cut for cut in range(60, len(text) - 1) if text[:cut] + cut_seam(text[:cut], text[cut:]) != text]
     # A word that stands twice by itself, such as a cell of a table, cannot be told from a repetition.
@@ -84,6 +92,18 @@ def test_a_fence_that_is_open_is_not_opened_again() -> None:
     before = "Look:\n\n```python\nfor cup in cups:\n    cup"
     assert cut_seam(before, "```python\nfor cup in cups:\n    cup.fill(90)\n```\n") == ".fill(90)\n```\n"
     assert cut_seam("Look:\n\n", "```python\ncups = 3\n```\n") == "```python\ncups = 3\n```\n"
+
+
+def test_a_fence_that_closes_stays() -> None:
+    """It was taken for one that opens again, and the rest of the article was inside of the code."""
+    closed = "```\n\nThat is all.\n"
+    assert cut_seam("```python\ndef fill():\n    pass\n", closed) == closed
+    assert cut_seam("```python\ndef fill():\n    pass", "\n" + closed) == "\n" + closed
+    assert cut_seam("```\ncups = 3\n", closed) == closed
+
+
+def test_a_fence_without_a_language_that_opens_again_goes() -> None:
+    assert cut_seam("```\ncups = 3\n", "```\npots = 1\n```\n\nThat is all.\n") == "pots = 1\n```\n\nThat is all.\n"
 
 
 def test_the_space_that_an_answer_cannot_begin_with_is_put_back() -> None:
