@@ -1,6 +1,6 @@
 """A request while it is asked for, maybe more than once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from worker.upstream.answer import Answer
@@ -23,25 +23,31 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request, its own words, and what was changed of it, now or by habit."""
+    """A request, its own words, and what is changed of it: what its model is known for, and what is tried now."""
 
     request: Mapping[str, object]
     answer: Answer
     own: OwnWords
-    changes: list[Change]
-    new: list[Change] = field(default_factory=list)
-    """Those that this upstream is to be known for, if it takes the request."""
+    known: Sequence[Change]
+    tried: list[Named] = field(default_factory=list)
 
     @property
     def model(self) -> str:
         return str(self.request.get("model"))
 
+    @property
+    def changes(self) -> list[Change]:
+        return [*self.known, *(named.change for named in self.tried)]
+
+    @property
+    def new(self) -> list[Change]:
+        """What this upstream is to be known for, if it takes the request."""
+        return [named.change for named in self.tried if named.is_sure]
+
     def change(self, refusal: Refusal) -> Change:
         """What to change before it is asked again. Raises the refusal's error when that is the end."""
         named = refusal.named
-        if named is None or named.change in self.changes or len(self.changes) >= MOST_CHANGES:
+        if named is None or named.change in self.changes or len(self.tried) >= MOST_CHANGES:
             raise refusal.error
-        self.changes.append(named.change)
-        if named.is_sure:
-            self.new.append(named.change)
+        self.tried.append(named)
         return named.change

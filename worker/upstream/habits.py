@@ -11,8 +11,8 @@ from time import monotonic
 from worker.upstream.dialects.parameters import Change
 
 CHANGE_SECONDS = 86_400.0
-"""So long a refused parameter is left out. Then one request has it again: the upstream may have been changed, or it was
-never refused at all."""
+"""So long a parameter that is not known is left out. Then one request has it again: the upstream may have been changed,
+or it was known all the time."""
 
 
 class Habit(StrEnum):
@@ -35,7 +35,8 @@ class Habit(StrEnum):
     """A body ended with its connection, after a finish_reason beside content and without `[DONE]`."""
 
 
-REFUSES = "refuses:"
+DOES_NOT_KNOW = "does_not_know:"
+"""What versions before stored as `refuses:` is left alone: they learned it of refused values, too."""
 
 
 class Habits:
@@ -53,7 +54,7 @@ class Habits:
         return self._known.get(model, frozenset())
 
     def changes_of(self, model: str) -> tuple[Change, ...]:
-        """The parameters that this upstream refuses with this model, and what it takes in their place."""
+        """The parameters that this upstream does not know with this model, and what it takes in their place."""
         now = monotonic()
         return tuple(change for change, until in list(self._changes.get(model, {}).items()) if now < until)
 
@@ -71,7 +72,7 @@ class Habits:
             for change in changes:
                 if change not in self.changes_of(model):
                     self._keep(model, change, CHANGE_SECONDS)
-                    self._new.append((model, f"{REFUSES}{change.name}", change.other_name))
+                    self._new.append((model, f"{DOES_NOT_KNOW}{change.name}", change.other_name))
 
     def take_new(self) -> list[tuple[str, str, str | None]]:
         """What is to be stored: model, habit and value. Each is given once."""
@@ -84,8 +85,8 @@ class Habits:
     def learn(self, model: str, habit: str, value: str | None, age_seconds: float = 0.0) -> None:
         """Take over what is stored, and was noted so long ago. What this version does not know is left alone."""
         with self._lock:
-            if habit.startswith(REFUSES):
-                self._keep(model, Change(habit.removeprefix(REFUSES), value), CHANGE_SECONDS - age_seconds)
+            if habit.startswith(DOES_NOT_KNOW):
+                self._keep(model, Change(habit.removeprefix(DOES_NOT_KNOW), value), CHANGE_SECONDS - age_seconds)
             elif habit in Habit.__members__.values():
                 self._add(model, {Habit(habit)})
 

@@ -31,12 +31,21 @@ class RequestForm:
             asked["stream_options"] = {**(options if isinstance(options, Mapping) else {}), "include_usage": True}
         if self.rename and isinstance(asked.get("model"), str):
             asked["model"] = self.rename.get(asked["model"], asked["model"])
-        for name, other_name in self.parameters.items():
-            if other_name is not True:
-                asked = apply_change(asked, Change(name, other_name or None))
-        for change in learned:
+        for change in self._changes(learned):
             asked = apply_change(asked, change)
         return asked
+
+    def changed(self, request: Mapping[str, object], learned: Sequence[Change]) -> dict[str, str | None]:
+        """Which parameters of the request are sent by another name, and which (None) are not sent."""
+        sent: dict[str, str | None] = {name: name for name in request}
+        for change in self._changes(learned):
+            sent |= {name: change.other_name for name, current in sent.items() if current == change.name}
+        return {name: current for name, current in sent.items() if current != name}
+
+    def _changes(self, learned: Sequence[Change]) -> list[Change]:
+        """What the settings say, and then what was learned."""
+        stated = (Change(name, other or None) for name, other in self.parameters.items() if other is not True)
+        return [*stated, *learned]
 
     def http_headers(self, idempotency_key: str | None, traceparent: str | None = None) -> dict[str, str]:
         """The headers to send, their names in lower case."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from jobs.proxy import Proxy
 from worker.upstream.answer import Answer
 from worker.upstream.asking import Asked, Refusal
 from worker.upstream.clocks import Clocks, Watchdog
-from worker.upstream.dialects.parameters import find_change
+from worker.upstream.dialects.parameters import find_change, may_change
 from worker.upstream.dialects.shapes import find_error
 from worker.upstream.end_signs import BodyEnd
 from worker.upstream.ending import Ending
@@ -98,7 +99,8 @@ class Upstream:
             on_reasoning=on_reasoning,
             own=own,
         )
-        asked = Asked(body, answer, own, list(self.habits.changes_of(model)))
+        known = [change for change in self.habits.changes_of(model) if may_change(change, body)]
+        asked = Asked(body, answer, own, known)
         others = self._running[model]
         self._running[model] += 1
         self._begun[model] += 1
@@ -107,8 +109,9 @@ class Upstream:
             end = await self._ask(asked, idempotency_key, traceparent)
             alone = not others and begun == self._begun[model]
             ending = answer.finish(end, self.habits.of(model), alone=alone)
+            ending = self._with_changes(ending, asked)
         except UpstreamError as error:
-            error.ending = answer.ending()
+            error.ending = self._with_changes(answer.ending(), asked)
             error.rate_limits = answer.rate_limits
             error.hide(self._secrets)
             self.habits.note(model, answer.signs.habits_of_failure())
@@ -136,6 +139,11 @@ class Upstream:
             change = asked.change(outcome)
             if idempotency_key:  # the request is another one, and its key must be, too
                 idempotency_key = f"{idempotency_key}-{change.name}"
+
+    def _with_changes(self, ending: Ending, asked: Asked) -> Ending:
+        """The same ending, whose message says how the request was not sent as it was written."""
+        changed = self._form.changed(asked.request, asked.changes)
+        return replace(ending, message={**(ending.message or {}), "changed_parameters": changed}) if changed else ending
 
     async def _watch(self, body: Mapping[str, Any], headers: dict[str, str], asked: Asked) -> "BodyEnd | Refusal":
         """Read one answer under the clocks, beside those of the requests to its model that run, the oldest first."""
