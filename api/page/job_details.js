@@ -5,7 +5,7 @@ import { el, put } from "./dom.js";
 import { detailsOf } from "./failure_groups.js";
 import { sentenceOf } from "./faults.js";
 import { duration, number, rate, time } from "./format.js";
-import { wasNotAsAsked, whyCutShort } from "./job_words.js";
+import { changedParameters, wasNotAsAsked, whyCutShort } from "./job_words.js";
 import { contentText } from "./names.js";
 import { isFinal } from "./status.js";
 import { t, wordFor } from "./words.js";
@@ -111,6 +111,7 @@ function usageSection(job) {
 
 function factsSection(job) {
   const metadata = Object.entries(job.metadata ?? {});
+  const changed = changedParameters(job);
   return section(
     t("details.facts"),
     facts([
@@ -130,6 +131,7 @@ function factsSection(job) {
         ? [t("details.finish"), job.finish_reason ?? t("details.finish.none")]
         : null,
       job.sha256 ? ["SHA-256", el("code", { title: job.sha256 }, `${job.sha256.slice(0, 12)}…`)] : null,
+      changed.length ? [t("details.changed"), el("div", {}, ...changed.map((words) => el("div", {}, words)))] : null,
       ...metadata.map(([name, value]) => [name, value]),
       [t("details.id"), el("code", {}, job.id)],
     ]),

@@ -59,3 +59,10 @@ export function noteOf(job) {
       return t("note.nothing");
   }
 }
+
+/** Which parameters of the request were sent to the upstream by another name, or not at all: a sentence for each. */
+export function changedParameters(job) {
+  return Object.entries(job.message?.changed_parameters ?? {}).map(([name, other]) =>
+    other ? t("details.changed.renamed", { name, other }) : t("details.changed.not_sent", { name }),
+  );
+}

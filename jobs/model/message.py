@@ -6,6 +6,7 @@ It is one JSON object, its fields as the upstream would have returned them unstr
     refusal, annotations         at most 64 kB together, with what else upstreams send, such as `citations`
     logprobs                     those of the choice, at most 4 MiB; else `logprobs_dropped` says that there were more
     system_fingerprint           the upstream's
+    changed_parameters           of the request: by its name there the other one that was sent, null for none
 
 `finish_reason` is here only if the upstream said it in other words than OpenAI's, which are in the job's column. The
 text, the reasoning, the usage and the upstream's id and model have columns of their own.

@@ -51,6 +51,22 @@ def heading(name: str) -> str:
     return _word(f"heading.{name}", name)
 
 
+def text_of_words(job: Mapping[str, Any]) -> str | None:
+    """Whose text is stored, if it is not the last attempt's."""
+    wrote = job.get("text_attempt")
+    return t("show.text_of", attempt=wrote) if wrote and wrote != job["attempt"] else None
+
+
+def changed_parameters_words(job: Mapping[str, Any]) -> str:
+    """Which parameters of the request were sent by another name, or not at all; empty when none was."""
+    changed = (job.get("message") or {}).get("changed_parameters") or {}
+    said = (
+        t("show.renamed", name=name, other=other) if other else t("show.not_sent", name=name)
+        for name, other in changed.items()
+    )
+    return t("join.comma").join(said)
+
+
 def cut_short_words(job: Mapping[str, Any]) -> str:
     """That the text of a completed job was cut short, and why; empty for a whole one."""
     incomplete = job.get("incomplete")

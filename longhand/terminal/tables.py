@@ -16,12 +16,14 @@ from longhand.client.objects import Json
 from longhand.terminal.cells import first_cells, one_line, plain
 from longhand.terminal.costs import attempt_cost, cost_text
 from longhand.terminal.explanations import (
+    changed_parameters_words,
     cut_short_words,
     heading,
     plain_reason,
     reason,
     source_word,
     status_word,
+    text_of_words,
     with_meaning,
 )
 from longhand.terminal.failures import outcome
@@ -109,6 +111,7 @@ def job_summary(job: Json) -> RenderableType:
         "metadata": _pairs(job.get("metadata")),
         "cells": _beginning(_pairs(job.get("cells")) or ""),
         "prompt": _beginning(prompt_of(job.get("request") or {})),
+        "changed_parameters": plain(changed_parameters_words(job)),
         "created": moment_of(job["created_at"]),
         "started": moment_of(job.get("started_at")),
         "finished": moment_of(job.get("finished_at")),
@@ -117,7 +120,7 @@ def job_summary(job: Json) -> RenderableType:
         "tool_calls": plain(calls_as_text(job.get("message"))),
         "bytes": number(job.get("bytes")),
         "sha256": job.get("sha256"),
-        "text_of": _text_of(job),
+        "text_of": text_of_words(job),
         "usage": _usage(usage),
         "cost": cost_text(job),
         "error": plain_reason(job),
@@ -179,12 +182,6 @@ def _segments(segments: list[Json] | None) -> str | None:
         )
         for segment in segments or ()
     )
-
-
-def _text_of(job: Json) -> str | None:
-    """Whose text is stored, if it is not the last attempt's."""
-    wrote = job.get("text_attempt")
-    return t("show.text_of", attempt=wrote) if wrote and wrote != job["attempt"] else None
 
 
 def _attempts_table(attempts: list[Json]) -> Table:

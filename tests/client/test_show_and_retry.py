@@ -92,6 +92,14 @@ def test_a_job_shows_the_beginning_of_its_prompt_in_one_line_that_moves_no_curso
     assert "brief" not in shown
 
 
+def test_a_job_says_which_parameters_were_not_sent_as_they_were_written() -> None:
+    changed = {"changed_parameters": {"max_tokens": "max_completion_tokens", "user\x1b[2J": None}}
+    shown = shown_by(job_summary(job(0, "bees", **{**KNOWN, "message": changed})))
+    assert re.search(r"changed parameters +max_tokens sent as max_completion_tokens, user\S* not sent", shown)
+    assert "\x1b" not in shown
+    assert "changed parameters" not in shown_by(job_summary(job(0, "bees", **KNOWN)))
+
+
 def test_a_tool_call_is_shown_with_its_name_and_its_arguments_and_moves_no_cursor() -> None:
     call = {
         "id": "call_1",

@@ -1,6 +1,7 @@
 """Kind L: what is learned of a refused parameter. Only that an upstream does not know it holds for others, too."""
 
 import json
+import time
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.providers.refused_parameters import NOT_KNOWN, OF_THIS_REQUEST, TOKEN
 from tests.upstream.scripted_upstream import DONE, FINISH, text
 from worker.upstream import Ending
 from worker.upstream.dialects.parameters import Change
+from worker.upstream.dialects.unknown_parameters import find_unknown
 from worker.upstream.errors import UpstreamError
 from worker.upstream.habits import Habits
 
@@ -122,6 +124,17 @@ def test_the_message_says_what_was_not_sent_as_it_was_written() -> None:
     assert isinstance(ending, Ending)
     changed = {"seed": "random_seed", "user": None, "max_tokens": TOKENS, "store": None}
     assert ending.message == {"changed_parameters": changed}
+
+
+@pytest.mark.parametrize(
+    "words", ["a, " * 30_000, "user, " * 20_000, "unknown parameter a, user" * 4_000, "user is " * 15_000]
+)
+def test_a_long_refusal_is_read_in_a_moment(words: str) -> None:
+    """No other stream of the worker is read meanwhile."""
+    began = time.process_time()
+    for said in (words, f"unknown parameter {words}", f"does not support parameters: {words}"):
+        find_unknown("user", None, [said])
+    assert time.process_time() - began < 0.5
 
 
 def test_a_failure_says_so_too() -> None:

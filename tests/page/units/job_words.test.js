@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { aboveText } from "../../../api/page/job_words.js";
+import { aboveText, changedParameters } from "../../../api/page/job_words.js";
 
 const queued = { status: "queued", attempt: 1, limited_by: "retry", bytes: null };
 
@@ -20,4 +20,10 @@ test("an ended text that is not whole is told, and only where there is one", () 
   assert.match(aboveText(cut, { bytes: 9 }), /token limit/);
   assert.equal(aboveText({ ...cut, bytes: 0 }, { bytes: 0 }), "");
   assert.equal(aboveText({ ...cut, incomplete: null }, { bytes: 9 }), "");
+});
+
+test("a parameter that was not sent as it was written is named", () => {
+  const changed_parameters = { max_tokens: "max_completion_tokens", user: null };
+  assert.deepEqual(changedParameters({ message: { changed_parameters } }), ["max_tokens sent as max_completion_tokens", "user not sent"]);
+  assert.deepEqual(changedParameters({}), []);
 });

@@ -7,11 +7,15 @@ this account. They say nothing of another request.
 
 import re
 from functools import cache
+from itertools import islice
 
 from worker.upstream.dialects.shapes import objects_of
 
 _CODES = frozenset(("unsupported_parameter", "unknown_parameter", "unrecognized_request_argument"))
 """Beside the parameter's name in `param` they say it without any sentence."""
+
+_MOST_PLACES, _AROUND = 20, 400
+"""So often a name is looked at, and so many characters around it: no other stream of the worker is read meanwhile."""
 
 _QUOTES = re.compile(r"[\"'`\\\[\]{}“”‘’]+")
 
@@ -19,7 +23,7 @@ _KIND = r"(?:parameter|argument|field|property)"
 _UNKNOWN = r"(?:unknown|unsupported|unrecogni[sz]ed|unexpected)"
 _LIST = r"(?:[\w-]+, ?){0,20}"
 """Other names before this one, and nothing but names."""
-_STOP = r"(?= ?(?:[.,;|()!]|$))"
+_STOP = r"(?= ?[.,;|()!])"
 _FOR_ALL = rf"(?: (?:with|for|by|on|in) (?:this|the) (?:model|endpoint|api))?{_STOP}"
 """For this model, or for everybody; not for an account, and not beside something else."""
 _END = rf"(?: is (?:not supported|unsupported))?{_FOR_ALL}"
@@ -55,10 +59,13 @@ def find_unknown(name: str, refusal: object, sentences: list[str]) -> str | None
     for each in objects_of(refusal):
         if each.get("param") == name and str(each.get("code")).lower() in _CODES:
             return ""
-    # A bar between two sentences: what one ends with is not what the next begins with.
-    words = " | ".join(" ".join(_QUOTES.sub("", sentence).split()) for sentence in sentences)
-    found = _pattern(name).search(words)
-    return found[0] if found is not None else None
+    # A bar behind each sentence: what one ends with is not what the next begins with.
+    words = "".join(f"{' '.join(_QUOTES.sub('', sentence).split())} | " for sentence in sentences)
+    for place in islice(re.finditer(re.escape(name), words, re.IGNORECASE), _MOST_PLACES):
+        found = _pattern(name).search(words, max(0, place.start() - _AROUND), place.end() + _AROUND)
+        if found is not None:
+            return found[0]
+    return None
 
 
 @cache
