@@ -80,6 +80,18 @@ def test_of_stream_options_is_learned_only_what_is_refused_of_longhands_own(
     assert habits.changes_of("m-1") == ((Change("stream_options", None),) if is_learned else ())
 
 
+def test_what_azure_refuses_beside_its_data_sources_is_known_of_no_other_request() -> None:
+    habits = Habits()
+    refusal = {
+        "error": {"code": 400, "message": "Validation error at #/stream_options: Extra inputs are not permitted"}
+    }
+    azure = Refused("data_sources", [], refusal, "microsoft/semantic-kernel#10510")
+    fed = play(azure, habits)
+    assert fed.outcomes[0][1] == "Tea."
+    assert "stream_options" not in json.loads(fed.asked[1])
+    assert habits.changes_of("m-1") == ()
+
+
 def read(habits: Habits, *answers: object, **body: object) -> Fed:
     """One reading: each answer is a refusal's body; then the text."""
     refusals = [[step for step in answer(400, each) if isinstance(step, bytes)] for each in answers]

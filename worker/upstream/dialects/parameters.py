@@ -50,6 +50,9 @@ _ROWS = (
     Row("verbosity", "Groq, all but OpenAI's gpt-5", is_idle=lambda asked: asked["verbosity"] in ("medium", None)),
 )
 
+_OTHER_ENDPOINT = "data_sources"
+"""Azure OpenAI sends a request with it elsewhere, where less is known: others' requests do not go there."""
+
 _REFUSING = re.compile(
     r"unsupported|n[o']t support|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed|only allowed"
     r"|not available",
@@ -91,7 +94,8 @@ def find_change(status: int, refusal: object, body: bytes, request: Request, own
         unknown = find_unknown(row.name, refusal, sentences)
         if unknown is not None and _may_leave_out(row, request):
             is_own = row.name not in said and own.have_in_values(row.name)
-            return Named(_change(row), not is_own and not own.have(unknown))
+            is_for_all = _OTHER_ENDPOINT not in request
+            return Named(_change(row), is_for_all and not is_own and not own.have(unknown))
     words = " ".join(sentences)
     for row in rows:
         is_named = row.name in said or re.search(rf"(?<![\w-]){row.name}(?![\w-])", words) is not None
@@ -138,4 +142,5 @@ def _lacks_company(row: Row, words: str) -> bool:
 def _is_in_all(request: Request) -> bool:
     """Whether its `stream_options` are those that Longhand puts into every request."""
     options = request["stream_options"]
-    return isinstance(options, Mapping) and options.keys() <= {"include_usage"}
+    is_ours = isinstance(options, Mapping) and options.keys() <= {"include_usage"}
+    return is_ours and _OTHER_ENDPOINT not in request
