@@ -177,9 +177,10 @@ def list_deliveries(
     limit: Limit = 20,
 ) -> Response:
     """What was sent to it and what is to be, the newest first. They are kept for a week."""
-    _find(services, caller, webhook_id)
+    paused = _find(services, caller, webhook_id).paused_at is not None
     found, has_more = past.list_deliveries(services.database, webhook_id, status=status, after=after, limit=limit)
-    return JsonAnswer(page_json([delivery_json(delivery) for delivery in found], more=has_more, by="event_id"))
+    shown = [delivery_json(delivery, paused=paused) for delivery in found]
+    return JsonAnswer(page_json(shown, more=has_more, by="event_id"))
 
 
 def _find(services: Services, caller: Caller, webhook_id: str) -> WebhookEndpoint:

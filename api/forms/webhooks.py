@@ -36,8 +36,8 @@ def batch_webhook_json(database: Database, batch_id: str, project: str) -> dict[
     return {"webhook": webhook_json(endpoint, with_secret=True)} if endpoint is not None else {}
 
 
-def delivery_json(delivery: PastDelivery) -> dict[str, Any]:
-    """A delivery as it stands."""
+def delivery_json(delivery: PastDelivery, *, paused: bool = False) -> dict[str, Any]:
+    """A delivery as it stands, of an endpoint that may be paused."""
     return {
         "object": "webhook.delivery",
         "webhook_id": delivery.webhook_id,
@@ -47,7 +47,7 @@ def delivery_json(delivery: PastDelivery) -> dict[str, Any]:
         "tries": delivery.tries,
         "created_at": _seconds(delivery.created_at),
         "last_tried_at": _seconds(delivery.tried_at),
-        "next_try_at": _seconds(delivery.due_at),
+        "next_try_at": _seconds(None if paused else delivery.due_at),
         "delivered_at": _seconds(delivery.delivered_at),
         "last_status": delivery.last_status,
         "last_error": delivery.last_error,

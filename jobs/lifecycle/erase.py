@@ -6,8 +6,9 @@ if the process that began stops, the dispatch loop of any worker goes on.
 
 from collections.abc import Collection, Iterator, Sequence
 from time import monotonic
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, tuple_, update
 
 from jobs.dispatch.holds import forget_hold
 from jobs.intake.idempotency import erase_keys
@@ -29,6 +30,7 @@ from jobs.tables import (
     webhook_deliveries,
     webhooks,
 )
+from jobs.webhooks.events import MOST_DELIVERIES
 
 NOBODY = ""
 """The project of what was deleted and is not erased yet. No key can belong to it."""
@@ -40,6 +42,11 @@ ROUND_SECONDS = 0.05
 _JOBS_PER_STATEMENT = 5
 _LONG = 1 << 16
 """A job with more bytes than this in its request or text has its own statements: 9 MB take as long as a round."""
+
+_EMPTY_WEBHOOK: dict[str, Any] = {
+    "project": NOBODY, "url": "", "name": "", "secret": "", "old_secret": None, "pause_reason": None,
+    "events": [], "hears_jobs": False, "hears_responses": False,
+}  # fmt: skip
 
 _OF_JOBS = (texts, longest_texts, lost_texts, rejected_texts, attempts, responses, job_requests)
 
@@ -77,9 +84,12 @@ def hide_batch(database: Database, batch_id: str) -> bool:
             return False
         # The files name the project too, and a secret must not outlive its batch.
         connection.execute(delete(files).where(files.c.batch_id == batch_id))
-        own = select(webhooks.c.id).where(webhooks.c.batch_id == batch_id)
-        connection.execute(delete(webhook_deliveries).where(webhook_deliveries.c.webhook_id.in_(own)))
-        connection.execute(delete(webhooks).where(webhooks.c.batch_id == batch_id))
+        # Its webhook keeps its id alone, by which its deliveries are found: there may be one for each job.
+        connection.execute(
+            update(webhooks)
+            .where(webhooks.c.batch_id == batch_id)
+            .values(_EMPTY_WEBHOOK | {"paused_at": database.now()})
+        )
         erase_keys(connection, [batch_id])
         forget_hold(connection, batch_id)  # of a batch that ended under an earlier version
     database.mark_erased()
@@ -111,11 +121,27 @@ def _erase_some(database: Database, batch_id: str) -> bool:
         some = select(jobs.c.id).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id).limit(JOBS_AT_ONCE)
         found = list(connection.scalars(some.with_for_update()))
         _erase_in_time(connection, found)
-        if found:
+        if found or _erase_deliveries(connection, batch_id):
             return False
+        connection.execute(delete(webhooks).where(*_webhook_of(batch_id)))
         connection.execute(delete(batches).where(batches.c.id == batch_id, batches.c.project == NOBODY))
     database.mark_erased()
     return True
+
+
+def _erase_deliveries(connection: Connection, batch_id: str) -> bool:
+    """Erase some deliveries of the batch's webhook. False: there is none left."""
+    key = (webhook_deliveries.c.webhook_id, webhook_deliveries.c.event_id)
+    own = select(webhooks.c.id).where(*_webhook_of(batch_id))
+    some = select(*key).where(webhook_deliveries.c.webhook_id.in_(own)).limit(MOST_DELIVERIES)
+    found = [tuple(row) for row in connection.execute(some)]
+    if found:
+        connection.execute(delete(webhook_deliveries).where(tuple_(*key).in_(found)))
+    return bool(found)
+
+
+def _webhook_of(batch_id: str) -> tuple[ColumnElement[bool], ...]:
+    return webhooks.c.project == NOBODY, webhooks.c.batch_id == batch_id
 
 
 def _erase_in_time(connection: Connection, job_ids: Sequence[str]) -> int:

@@ -20,13 +20,13 @@ from jobs.store.database import Database
 from jobs.tables import webhook_deliveries as deliveries
 from jobs.tables import webhooks
 from jobs.webhooks.endpoints import pause_endpoint
+from jobs.webhooks.waiting import TAKEN_SECONDS, endpoints_with_due
 
 SCHEDULE = (0, 5, 300, 1800, 7200, 28800, 86400)
 """After how many seconds each try comes, counted from the one before."""
 
-TAKEN_SECONDS, RENEW_SECONDS = 1.2, 0.25
-"""For how long a delivery is taken, and how often that is renewed while it is sent. When a process dies, another one
-sends its events within 2 s."""
+RENEW_SECONDS = 0.25
+"""How often a delivery is taken anew while it is sent."""
 
 PAUSE_AFTER_SECONDS, PAUSE_AFTER_FAILURES = 24 * 3600, 5
 """An endpoint is paused when it has failed for so long, and so often, without taking anything in between."""
@@ -82,11 +82,14 @@ def find_due(
         if connection.scalar(_first_due(), {"now": now}) is None:
             return []
     is_due = deliveries.c.due_at <= now
-    # By the index of an endpoint's own: one that is away may have a hundred thousand due, and they cost nothing here.
+    # By the index of an endpoint's own: one that is away or paused may have a hundred thousand due, and they cost
+    # nothing here.
+    with_due = endpoints_with_due()
     own = select(deliveries.c.due_at).where(deliveries.c.webhook_id == webhooks.c.id, is_due)
     oldest = own.order_by(deliveries.c.due_at).limit(1).scalar_subquery()
     waiting = (
         select(webhooks.c.id, webhooks.c.project, webhooks.c.failures)
+        .join(with_due, with_due.c.webhook_id == webhooks.c.id)
         .where(webhooks.c.paused_at.is_(None), oldest.is_not(None))
         .where(webhooks.c.id.not_in(full_endpoints), webhooks.c.project.not_in(full_projects))
         .order_by(oldest)

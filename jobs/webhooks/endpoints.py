@@ -14,8 +14,9 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, inse
 
 from jobs.model.ids import new_id
 from jobs.store.database import Database
-from jobs.tables import batches, webhook_deliveries, webhooks
+from jobs.tables import batches, webhooks
 from jobs.webhooks.events import heard_ends
+from jobs.webhooks.waiting import bring_forward, put_back
 
 MOST_ENDPOINTS = 20
 """Of one project, besides those of single batches."""
@@ -121,8 +122,13 @@ def change_endpoint(
 ) -> WebhookEndpoint | None:
     """Change its `url`, `name` or `events`, and pause or resume it. None when there is no such endpoint.
 
-    What happens while it is paused is delivered when it is resumed.
+    What happens while it is paused is delivered when it is resumed. The resume makes it due first, in rounds: whoever
+    ends in between leaves a paused endpoint, to be resumed again.
     """
+    if paused is False:
+        before = read_endpoint(database, webhook_id, project=project)
+        if before is not None and before.paused_at is not None:
+            bring_forward(database, webhook_id)
     now = database.now()
     if "events" in changes:
         changes |= {"events": list(changes["events"]), **heard_ends(changes["events"])}
@@ -137,17 +143,16 @@ def change_endpoint(
             connection.execute(update(webhooks).where(*mine).values(changes))
         if paused is True and found["paused_at"] is None:
             pause_endpoint(connection, now, webhook_id, "paused")
-        if paused is False and found["paused_at"] is not None:
-            connection.execute(_undelivered(webhook_id).values(due_at=now))
         row = connection.execute(select(webhooks).where(*mine)).mappings().one()
+    if paused is False:
+        put_back(database, webhook_id)
     return WebhookEndpoint.from_row(row)
 
 
 def pause_endpoint(connection: Connection, now: datetime, webhook_id: str, reason: str) -> None:
-    """Deliver nothing to it any more until it is resumed."""
+    """Deliver nothing to it any more until it is resumed. Its deliveries stay as they are: nobody takes them."""
     own = update(webhooks).where(webhooks.c.id == webhook_id, webhooks.c.paused_at.is_(None))
     connection.execute(own.values(paused_at=now, pause_reason=reason))
-    connection.execute(_undelivered(webhook_id).values(due_at=None))
 
 
 def rotate_secret(
@@ -191,11 +196,3 @@ def _read(database: Database, *which: ColumnElement[bool]) -> WebhookEndpoint | 
     with database.read() as connection:
         row = connection.execute(select(webhooks).where(*which)).mappings().first()
     return WebhookEndpoint.from_row(row) if row else None
-
-
-def _undelivered(webhook_id: str) -> Any:
-    return update(webhook_deliveries).where(
-        webhook_deliveries.c.webhook_id == webhook_id,
-        webhook_deliveries.c.delivered_at.is_(None),
-        webhook_deliveries.c.given_up_at.is_(None),
-    )

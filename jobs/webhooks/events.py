@@ -40,8 +40,11 @@ DEFAULT_EVENTS = (*BATCH_ENDS, *RESPONSE_ENDS)
 
 TEST = "webhook.test"
 
-MOST_HOLD_EVENTS = 1000
-"""So many deliveries tell of one hold: on SQLite nobody else writes while they are stored."""
+MOST_DELIVERIES = 1000
+"""How many deliveries one transaction writes: on SQLite nobody else writes meanwhile."""
+
+MOST_HOLD_EVENTS = MOST_DELIVERIES
+"""So many deliveries tell of one hold."""
 
 _RESPONSE_STATUS = {
     JobStatus.COMPLETED: "completed",
@@ -97,6 +100,30 @@ def _add_job_events(connection: Connection, now: datetime, job_ids: Sequence[str
             rows.append(_row(row.webhook_id, kind, *made[key], now))
     if rows:
         connection.execute(insert(webhook_deliveries), rows)
+
+
+def first_told(connection: Connection, job_ids: Sequence[str]) -> list[str]:
+    """The first of these jobs whose ends make no more than `MOST_DELIVERIES` together; at least one, if any."""
+    if not job_ids:
+        return []
+    rows = connection.execute(select(jobs.c.id, jobs.c.project, jobs.c.batch_id).where(jobs.c.id.in_(job_ids))).all()
+    of = {row.id: (row.project, row.batch_id) for row in rows}
+    each = {place: _count_listeners(connection, *place) for place in set(of.values())}
+    left = MOST_DELIVERIES
+    first: list[str] = []
+    for job_id in job_ids:
+        left -= each[of[job_id]]
+        if first and left < 0:
+            break
+        first.append(job_id)
+    return first
+
+
+def _count_listeners(connection: Connection, project: str, batch_id: str | None) -> int:
+    """How many deliveries the end of one such job can make."""
+    heard = select(webhooks.c.hears_jobs, webhooks.c.hears_responses).where(_hears_of(project, batch_id))
+    is_alone = batch_id is None
+    return sum(row.hears_jobs + (is_alone and row.hears_responses) for row in connection.execute(heard))
 
 
 def add_batch_event(

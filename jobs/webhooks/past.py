@@ -1,22 +1,22 @@
 """What was delivered and what was not: read, sent again, and deleted after some days."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
-from sqlalchemy import ColumnElement, RowMapping, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, select, tuple_
 
 from jobs.store.database import Database
 from jobs.store.pages import in_portions, read_page
 from jobs.tables import webhook_deliveries as deliveries
 from jobs.tables import webhooks
 from jobs.webhooks.endpoints import delete_batch_endpoints
-from jobs.webhooks.events import add_test_event
+from jobs.webhooks.events import MOST_DELIVERIES, add_test_event
+from jobs.webhooks.waiting import change_in_rounds, endpoints_with_due, give_up_oldest
 
 KEPT_DAYS = 7
 """How long deliveries can be looked at and sent again; longer than the last try takes."""
-
-_ROWS_PER_DELETE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +67,12 @@ def read_delivery(database: Database, webhook_id: str, event_id: str) -> PastDel
 
 def replay(database: Database, webhook_id: str, event_id: str | None = None) -> int:
     """Send an event again, whatever became of it; or else all that were given up. With their old ids, by the whole
-    schedule. How many there are.
+    schedule. How many there are. Whoever ends in between leaves the rest given up, to be replayed by the next call.
     """
     which = deliveries.c.given_up_at.is_not(None) if event_id is None else deliveries.c.event_id == event_id
-    again = update(deliveries).where(deliveries.c.webhook_id == webhook_id, which)
-    with database.write() as connection:
-        # A try that is under way now counts as one of the new ones.
-        return connection.execute(
-            again.values(due_at=database.now(), tries=0, delivered_at=None, given_up_at=None)
-        ).rowcount
+    # A try that is under way now counts as one of the new ones.
+    again = {"due_at": database.now(), "tries": 0, "delivered_at": None, "given_up_at": None}
+    return change_in_rounds(database, webhook_id, which, again)
 
 
 def send_test(database: Database, webhook_id: str) -> str:
@@ -85,29 +82,33 @@ def send_test(database: Database, webhook_id: str) -> str:
 
 
 def clear_deliveries(database: Database) -> int:
-    """Delete some of what is old or has no endpoint any more, and leave what waits for a paused endpoint out of what is
-    due. Returns how many rows there were; call it again for the rest.
+    """Delete some of what is old or has no endpoint any more, and give up some of what waits beyond the bound. Returns
+    how many rows there were; call it again for the rest.
     """
     before = database.now() - timedelta(days=KEPT_DAYS)
-    old = select(deliveries.c.webhook_id, deliveries.c.event_id).where(deliveries.c.created_at < before)
-    due = select(deliveries.c.webhook_id, deliveries.c.event_id).where(deliveries.c.due_at.is_not(None))
-    orphans = due.where(~select(webhooks.c.id).where(webhooks.c.id == deliveries.c.webhook_id).exists())
-    waiting = due.join(webhooks, webhooks.c.id == deliveries.c.webhook_id).where(webhooks.c.paused_at.is_not(None))
+    old = select(*_KEY).where(deliveries.c.created_at < before)
     with database.read() as connection:  # nearly always there is none, and no write lock is taken
-        gone = [tuple(row) for query in (old, orphans) for row in connection.execute(query.limit(_ROWS_PER_DELETE))]
-        paused = {row.webhook_id for row in connection.execute(waiting.limit(_ROWS_PER_DELETE))}
-    key = tuple_(deliveries.c.webhook_id, deliveries.c.event_id)
-    for some in in_portions(gone, _ROWS_PER_DELETE):
+        gone = [*_some(connection, old), *_some(connection, _orphans(connection))]
+    for some in in_portions(gone, MOST_DELIVERIES):
         with database.write() as connection:
-            connection.execute(delete(deliveries).where(key.in_(some)))
-    if paused:
-        with database.write() as connection:
-            # Locked: a resume must find what is taken out here, or find it still due.
-            locked = select(webhooks.c.id).where(webhooks.c.id.in_(paused), webhooks.c.paused_at.is_not(None))
-            still = connection.scalars(locked.order_by(webhooks.c.id).with_for_update()).all()
-            own = deliveries.c.webhook_id.in_(still)
-            connection.execute(update(deliveries).where(own, deliveries.c.due_at.is_not(None)).values(due_at=None))
-    return len(gone) + delete_batch_endpoints(database)
+            connection.execute(delete(deliveries).where(tuple_(*_KEY).in_(some)))
+    return len(gone) + give_up_oldest(database) + delete_batch_endpoints(database)
+
+
+def _orphans(connection: Connection) -> Select[tuple[str, str]]:
+    """What is still to be sent to endpoints that were removed."""
+    with_due = endpoints_with_due()
+    is_there = select(webhooks.c.id).where(webhooks.c.id == with_due.c.webhook_id).exists()
+    removed = select(with_due.c.webhook_id).where(with_due.c.webhook_id.is_not(None), ~is_there)
+    ids = connection.scalars(removed.limit(MOST_DELIVERIES)).all()
+    return select(*_KEY).where(deliveries.c.webhook_id.in_(ids), deliveries.c.due_at.is_not(None))
+
+
+def _some(connection: Connection, which: Select[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+    return [(row.webhook_id, row.event_id) for row in connection.execute(which.limit(MOST_DELIVERIES))]
+
+
+_KEY = (deliveries.c.webhook_id, deliveries.c.event_id)
 
 
 def _in_status(status: str | None) -> tuple[ColumnElement[bool], ...]:

@@ -243,5 +243,5 @@ def test_sqlite_reads_no_other_queued_job_to_end_some(
     with plans_of(store.database, "SELECT", "UPDATE") as plans:
         cancel_batch(store.database, batch_id)
     many = [steps for statement, steps in plans if "jobs.id IN" in statement]
-    assert len(many) == 2
+    assert len(many) == 3
     assert {steps[0] for steps in many} == {"SEARCH jobs USING INDEX sqlite_autoindex_jobs_1 (id=?)"}
