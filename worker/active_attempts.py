@@ -63,6 +63,8 @@ class ActiveAttempt:
         """The header that its requests are sent with."""
         self.continued_bytes = 0
         """How much of its text and reasoning was there before it, in bytes."""
+        self.waits_for_check = False
+        """Whether it has left its stream and its thread, and its text waits for its check."""
         self.counted = False
         """Whether `worker/counts.py` has what it received."""
         self.stored_at = monotonic()
@@ -195,6 +197,11 @@ class ActiveAttempts:
 
     def __len__(self) -> int:
         return len(self._running)
+
+    @property
+    def streams(self) -> int:
+        """How many of the process's streams they take: not those whose texts wait for their checks."""
+        return sum(not running.waits_for_check for running in self.all())
 
     def all(self) -> list[ActiveAttempt]:
         with self._lock:

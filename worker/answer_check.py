@@ -1,9 +1,10 @@
 """Checks finished texts against the format that the request asks for, and against the rules of the job."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from jobs.acceptance.answer_format import FormatError, read_format
+from jobs.acceptance.check_turns import GivesUp
 from jobs.acceptance.format_check import CPU_SECONDS, FormatCheck, TooSlowError
 from jobs.acceptance.rejections import Rejection, tell_rejection
 from worker.upstream.errors import UpstreamError
@@ -40,12 +41,18 @@ class NotChecked(UpstreamError):  # noqa: N818
 
 
 class AnswerCheck:
-    """Checks the texts of a worker's jobs, each in its own thread."""
+    """Checks the texts of a worker's jobs, each in its own thread. With a `gives_up` it may raise `GivenUpError`."""
 
     def __init__(self, cpu_seconds: float = CPU_SECONDS) -> None:
         self.format_check = FormatCheck(cpu_seconds)
 
-    def find_error(self, request: dict[str, Any] | None, text: str, project: str = "") -> UpstreamError | None:
+    def behind(self) -> Collection[str]:
+        """The projects that are to get no more streams now: their texts would only wait for their checks."""
+        return self.format_check.turns.behind()
+
+    def find_error(
+        self, request: dict[str, Any] | None, text: str, project: str = "", gives_up: GivesUp | None = None
+    ) -> UpstreamError | None:
         """Why a finished text is not what its request asked for; None when it is, or when any text would do."""
         try:
             wanted = read_format((request or {}).get("response_format"))
@@ -54,7 +61,7 @@ class AnswerCheck:
         if wanted is None:
             return None
         try:
-            mismatch = self.format_check.find_mismatch(wanted.schema, text, project)
+            mismatch = self.format_check.find_mismatch(wanted.schema, text, project, gives_up)
         except TooSlowError:
             return SchemaNotChecked(
                 f"the text could not be checked against the schema within {self.format_check.cpu_seconds:g} s: make the"
@@ -65,13 +72,21 @@ class AnswerCheck:
         return SchemaMismatch(f"the text is not what response_format asks for: {mismatch}")
 
     def find_rejection(
-        self, accept: Mapping[str, Any] | None, text: str, *, cut_short: bool, project: str = ""
+        self,
+        accept: Mapping[str, Any] | None,
+        text: str,
+        *,
+        cut_short: bool,
+        project: str = "",
+        gives_up: GivesUp | None = None,
     ) -> UpstreamError | None:
         """Why a text is not accepted, with every reason; None when it is."""
         if accept is None:
             return None
         try:
-            rejections = self.format_check.find_rejections(accept, text, cut_short=cut_short, project=project)
+            rejections = self.format_check.find_rejections(
+                accept, text, cut_short=cut_short, project=project, gives_up=gives_up
+            )
         except TooSlowError:
             return NotChecked(
                 f"the text could not be checked against `accept` within {self.format_check.cpu_seconds:g} s: make its"

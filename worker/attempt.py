@@ -1,7 +1,8 @@
 """One attempt of a job, from the claim on."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from logging import getLogger
@@ -10,15 +11,14 @@ from typing import Any
 
 from jobs.dispatch.reservation import LEAD_SECONDS
 from jobs.lifecycle.lease import Claimed, claim, claim_many, note_continued
-from jobs.model.endings import AttemptResult
-from jobs.model.message import has_calls
-from jobs.model.status import NO_END_SIGN, JobStatus
+from jobs.model.status import JobStatus
 from jobs.settings import Settings
 from jobs.store.database import Database
 from jobs.tokens import Tokenizers
 from jobs.upstreams import UpstreamSpec
 from worker.active_attempts import ActiveAttempt, ActiveAttempts, StopReason
 from worker.answer_check import AnswerCheck
+from worker.attempt_ends import AttemptEnds
 from worker.counts import WorkerCounts
 from worker.db_retry import retry_unless_draining, retry_until_stored
 from worker.event_loop import EventLoop
@@ -32,8 +32,8 @@ from worker.recording import Recording
 from worker.registry import UpstreamRegistry
 from worker.reports import LaneReporter
 from worker.traces import Tracing
-from worker.upstream.ending import Ending
 from worker.upstream.errors import EmptyCompletion, UpstreamError
+from worker.waiting_checks import WaitingChecks
 
 log = getLogger(__name__)
 
@@ -56,9 +56,12 @@ class AttemptRunner:
         reporter: LaneReporter,
         worker: str,
         settings: Settings,
+        answer_check: AnswerCheck | None = None,
+        on_free: Callable[[], None] = lambda: None,
         counts: WorkerCounts | None = None,
         tracing: Tracing | None = None,
     ) -> None:
+        """`on_free` is called when a stream is free again, and when an attempt has ended that had left its stream."""
         self._database = database
         self._loop = loop
         self._upstreams = upstreams
@@ -69,19 +72,23 @@ class AttemptRunner:
         self._worker = worker
         self._settings = settings
         self._claims = GroupCommit(self._claim_one, self._claim_many)
-        self._answer_check = AnswerCheck()
+        self._on_free = on_free
         self._parts = Parts(database, tokenizers, settings)
         self._counts = counts or WorkerCounts()
         self._tracing = tracing or Tracing()
         self._finalizer = Finalizer(database, loop, recorder, running, settings, self._counts)
+        self._ends = AttemptEnds(
+            database, answer_check or AnswerCheck(), WaitingChecks(settings.streams), self._finalizer, on_free
+        )
 
     def close(self) -> None:
-        self._answer_check.close()
+        self._ends.close()
 
     def run(self, job_id: str) -> bool:
-        """Run a job if it is due and nobody else has it; returns when the attempt is over. False: not run."""
+        """Run a job if it is due and nobody else has it; returns when its stream is free. False: not run."""
         began = monotonic()
-        with self._attempts.reserve(job_id) as free:
+        with ExitStack() as held:
+            free = held.enter_context(self._attempts.reserve(job_id))
             claimed = retry_unless_draining(self._attempts, self._claims.submit, (job_id, [])) if free else None
             if claimed is None:
                 return False
@@ -89,20 +96,19 @@ class AttemptRunner:
             lane = {"upstream": claimed.upstream, "model": claimed.job.model, "batch_id": claimed.job.batch_id}
             log.info("claim", extra={"action": "claim", "job_id": job_id, "attempt": claimed.attempt, **lane})
             self._finalizer.publish_batch_event(claimed.job, claimed.attempt, JobStatus.IN_PROGRESS)
-            with self._attempts.run(claimed) as running:
-                spec = self._upstreams.find(claimed.upstream)
-                trace = self._tracing.begin(running)
-                running.traceparent = trace.traceparent
-                running.text, running.reasoning = self._find_text(running, claimed, spec)
-                self._parts.resume(running, claimed)
-                outcome = self._loop.run(self._stream(running, self._request_of(running, spec), spec))
-                outcome = self._parts.write_on(running, outcome, spec, partial(self._write_part, running))
-                written = measure(running, outcome, self._tokenizers, spec)
-                outcome = self._check(running, outcome, written)
-                trace.end(outcome, written)
-                self._finalizer.finalize(running, outcome, written)
-            self._finalizer.close_batch(claimed.job.batch_id)
-            return True
+            running = held.enter_context(self._attempts.run(claimed))
+            spec = self._upstreams.find(claimed.upstream)
+            trace = self._tracing.begin(running)
+            running.traceparent = trace.traceparent
+            running.text, running.reasoning = self._find_text(running, claimed, spec)
+            self._parts.resume(running, claimed)
+            outcome = self._loop.run(self._stream(running, self._request_of(running, spec), spec))
+            outcome = self._parts.write_on(running, outcome, spec, partial(self._write_part, running))
+            written = measure(running, outcome, self._tokenizers, spec)
+            self._ends.check_and_end(running, outcome, written, trace, held)
+        # A refused hint frees no stream. Woken by it, dispatch would hint the same job again at once, and so on.
+        self._on_free()
+        return True
 
     def _claim_one(self, wanted: _Wanted) -> Claimed | None:
         job_id, tried_at = wanted
@@ -141,24 +147,6 @@ class AttemptRunner:
         if spec is None or not running.text:
             return running.request
         return self._parts.request_for_rest(running, spec)
-
-    def _check(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult) -> Outcome:
-        """The error of a text that is not in the format that was asked for, or not accepted; else the outcome as it is.
-
-        A text that was cut short is in no format: it is incomplete, and says so; one that may be cut is checked. What
-        stands beside a tool call is not: the text that was asked for comes once the tool has answered.
-        """
-        if not isinstance(outcome, Ending) or has_calls(written.message):
-            return outcome
-        job, cut_short = running.job, written.incomplete not in (None, NO_END_SIGN)
-        error = None if cut_short else self._answer_check.find_error(job.request, written.text, job.project)
-        error = error or self._answer_check.find_rejection(
-            job.accept, written.text, cut_short=cut_short, project=job.project
-        )
-        if error is None:
-            return outcome
-        error.ending = outcome
-        return error
 
     async def _wait_until(self, send_at: datetime | None) -> None:
         """The pace may have planned the request for a moment later."""

@@ -17,7 +17,7 @@ def consume(
     app: Celery,
     worker: str,
     streams: int,
-    run_job: Callable[[str], None],
+    run_job: Callable[[str], object],
     drain: Callable[[], None],
     *,
     heartbeats: bool = False,

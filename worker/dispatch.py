@@ -4,7 +4,7 @@ It hints what is due and not hinted, requeues what a dead worker held, expires w
 batches. Every update is conditional, so any number of these loops may run, and any one process may die.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from logging import getLogger
 from time import monotonic
@@ -37,7 +37,8 @@ class Dispatch(BackgroundLoop):
     """A wake begins a round at once: there are new jobs, or a stream has become free.
 
     `send_hints` sends hints to the queue; `publish` publishes a message on the channel of a job or a batch;
-    `wake_all` wakes the dispatch of every process; `keep_habits` shares with them what the upstreams have shown.
+    `wake_all` wakes the dispatch of every process; `keep_habits` shares with them what the upstreams have shown;
+    `behind` names the projects that get no more streams until texts of theirs have been checked.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Dispatch(BackgroundLoop):
         wake_all: Callable[[], None] = lambda: None,
         keep_habits: Callable[[], None] = lambda: None,
         counts: WorkerCounts | None = None,
+        behind: Callable[[], Collection[str]] = tuple,
     ) -> None:
         super().__init__("dispatch", HINT_CHECK_SECONDS, shortest_seconds=SHORTEST_ROUND_SECONDS)
         self._database = database
@@ -62,6 +64,7 @@ class Dispatch(BackgroundLoop):
         self._wake_all = wake_all
         self._keep_habits = keep_habits
         self._counts = counts or WorkerCounts()
+        self._behind = behind
         # Leases that ran out while the database was away, or before this process began, may be renewed any moment.
         self._rescue_at = monotonic() + settings.heartbeat_seconds
         self._looked_at: datetime | None = None
@@ -93,7 +96,8 @@ class Dispatch(BackgroundLoop):
             self._rescue()
         elif self._more_to_end:
             self._expire_and_cancel()
-        done = self._lanes.reserve(self._settings.streams - len(self._running), self._running.most_crashes())
+        free = self._settings.streams - self._running.streams
+        done = self._lanes.reserve(free, self._running.most_crashes(), self._behind())
         if done.reserved:
             log.debug("hint %d jobs", len(done.reserved))
             self._send_hints(done.reserved)

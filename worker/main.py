@@ -22,6 +22,7 @@ from jobs.store.revision import check_revision
 from jobs.tokens import Tokenizers
 from jobs.upstreams import UpstreamSource
 from worker.active_attempts import ActiveAttempts
+from worker.answer_check import AnswerCheck
 from worker.attempt import AttemptRunner
 from worker.consumer import consume
 from worker.counts import WorkerCounts
@@ -69,7 +70,7 @@ def run_worker(settings: Settings, mark: str | None = None) -> None:  # noqa: PL
     upstreams = UpstreamRegistry(source, opener(settings, habits.of))
     app = make_celery(redis_url)
 
-    unhinted = UnhintedJobs(lambda job_id: run(job_id), settings.streams)  # noqa: PLW0108  # `run` is made below
+    unhinted = UnhintedJobs(lambda job_id: runner.run(job_id), settings.streams)  # noqa: PLW0108  # it is made below
     hinter = Hinter(app, unhinted.start)
 
     def publish(job_id: str, message: bytes) -> None:
@@ -77,8 +78,18 @@ def run_worker(settings: Settings, mark: str | None = None) -> None:  # noqa: PL
 
     lanes = Lanes(maintenance_db, settings.hint_seconds, source.current)
     waker = Waker(redis_url)
+    answer_check = AnswerCheck()
     dispatch = Dispatch(
-        maintenance_db, running, lanes, settings, hinter.hint, publish, waker.wake, habits.synchronize, counts
+        maintenance_db,
+        running,
+        lanes,
+        settings,
+        hinter.hint,
+        publish,
+        waker.wake,
+        habits.synchronize,
+        counts,
+        answer_check.behind,
     )
     wakes = WakeListener(redis_url, dispatch.wake)
     heartbeat = Heartbeat(maintenance_db, running, worker, settings)
@@ -86,6 +97,11 @@ def run_worker(settings: Settings, mark: str | None = None) -> None:  # noqa: PL
     signs = SignsOfLife(maintenance_db, running, worker, settings)
     deliverer = Deliverer(database, Sender(settings.webhook_allow))
     lost = LostCounter(database, tokenizers, settings.heartbeat_seconds, source.current)
+
+    def on_free() -> None:
+        dispatch.wake()
+        deliverer.wake()
+
     runner = AttemptRunner(
         database=database,
         loop=loop,
@@ -96,15 +112,11 @@ def run_worker(settings: Settings, mark: str | None = None) -> None:  # noqa: PL
         reporter=LaneReporter(lanes, maintenance_db.now, dispatch.wake),
         worker=worker,
         settings=settings,
+        answer_check=answer_check,
+        on_free=on_free,
         counts=counts,
         tracing=exits.enter_context(open_tracing()),
     )
-
-    def run(job_id: str) -> None:
-        # A refused hint frees no stream. Woken by it, dispatch would hint the same job again at once, and so on.
-        if runner.run(job_id):
-            dispatch.wake()
-            deliverer.wake()
 
     def drain() -> None:
         if not running.draining:
@@ -120,7 +132,7 @@ def run_worker(settings: Settings, mark: str | None = None) -> None:  # noqa: PL
         each.start()
     log.info("worker %s takes up to %d streams", worker, settings.streams)
     try:
-        status = consume(app, worker, settings.streams, run, drain, heartbeats=settings.celery_events)
+        status = consume(app, worker, settings.streams, runner.run, drain, heartbeats=settings.celery_events)
     finally:
         for each in reversed(loops):
             each.stop()

@@ -32,11 +32,12 @@ class WorkerMetrics:
     def _attempts(self) -> Iterator[Metric]:
         counts = self._counts
         active = self._running.all()
-        running = Counter(map(counts.lane_of, active))
+        streams = [attempt for attempt in active if not attempt.waits_for_check]
+        running = Counter(map(counts.lane_of, streams))
         uncounted = [attempt for attempt in active if not attempt.counted]
         deltas = counts.deltas + sum(attempt.deltas for attempt in uncounted)
         received = counts.received_bytes + sum(attempt.received_bytes for attempt in uncounted)
-        free = max(0, self._streams - len(active))
+        free = max(0, self._streams - len(streams))
         yield gauges("longhand_worker_streams_running", "Streams that this process runs.", _LANE, running)
         yield gauges("longhand_worker_streams_free", "Streams that this process could run more.", (), {(): free})
         yield counters("longhand_attempts_total", "Attempts that ended.", (*_LANE, "outcome"), counts.attempts)

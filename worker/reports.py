@@ -55,6 +55,7 @@ class Sent:
         self._reporter = reporter
         self._project = claimed.job.project
         self._reserved_tokens = reserved_tokens
+        self._has_ended = False
 
     @property
     def most_in_flight(self) -> int:
@@ -77,7 +78,12 @@ class Sent:
         self.closed_at = self._reporter.now()
 
     def end(self, outcome: object, *, refused: bool = False) -> None:
-        """It is over. `refused`: it was one too many, and everybody is to slow down."""
+        """It is over. `refused`: it was one too many, and everybody is to slow down. Only the first report counts: a
+        text that waits for its check has made its own when it left the lane.
+        """
+        if self._has_ended:
+            return
+        self._has_ended = True
         at = self.closed_at or self._reporter.now()
         sent_at, moment = self.sent_at.timestamp(), at.timestamp()
         reports: list[Report] = []

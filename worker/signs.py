@@ -68,7 +68,7 @@ class SignsOfLife:
         sign = WorkerSign(
             version=self._version,
             streams=self._settings.streams,
-            running=len(self._running),
+            running=self._running.streams,
             draining=self._running.draining,
             started_at=self._started_at,
             at=self._database.now().timestamp(),

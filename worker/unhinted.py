@@ -16,7 +16,7 @@ class UnhintedJobs:
     until its reservation was taken back.
     """
 
-    def __init__(self, run: Callable[[str], None], streams: int) -> None:
+    def __init__(self, run: Callable[[str], object], streams: int) -> None:
         self._run = run
         self._threads = ThreadPoolExecutor(streams, thread_name_prefix="unhinted")
 

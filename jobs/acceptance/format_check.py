@@ -18,9 +18,9 @@ from time import monotonic
 from typing import Any
 
 from jobs.acceptance.answer_format import FormatError, join_path, read_format
+from jobs.acceptance.check_turns import CheckTurns, GivesUp
 from jobs.acceptance.rejections import Rejection
 from jobs.acceptance.rules import read_rules, schema_text
-from jobs.model.fair_lock import FairLock
 
 CPU_SECONDS = 2.0
 """How long one question may compute. An honest one takes milliseconds."""
@@ -48,13 +48,13 @@ class TooSlowError(Exception):
 
 
 class FormatCheck:
-    """Answers one question after the other, for all threads, the projects in turn. The process is started when it is
-    first needed.
+    """Answers one question after the other, for all threads, the projects in turn by the time they take. The process is
+    started when it is first needed.
     """
 
     def __init__(self, cpu_seconds: float = CPU_SECONDS) -> None:
         self.cpu_seconds = cpu_seconds
-        self._lock = FairLock()
+        self.turns = CheckTurns()
         self._child: subprocess.Popen[str] | None = None
         self._stops = 0
         self._faults: dict[str, tuple[Sequence[str | int], str] | None] = {}
@@ -75,17 +75,27 @@ class FormatCheck:
             self._check_schema(schema, "json_schema", project)
         return wanted
 
-    def find_mismatch(self, schema: str | None, text: str, project: str = "") -> str | None:
-        """Where and why a text is not what was asked for; None when it is. Raises `TooSlowError`."""
-        mismatch: str | None = self._ask({"schema": schema, "text": text}, project)["mismatch"]
+    def find_mismatch(
+        self, schema: str | None, text: str, project: str = "", gives_up: GivesUp | None = None
+    ) -> str | None:
+        """Where and why a text is not what was asked for; None when it is. Raises `TooSlowError`, and `GivenUpError`
+        when its turn has not come before `gives_up` says so.
+        """
+        mismatch: str | None = self._ask({"schema": schema, "text": text}, project, gives_up)["mismatch"]
         return mismatch
 
     def find_rejections(
-        self, rules: Mapping[str, Any], text: str, *, cut_short: bool, project: str = ""
+        self,
+        rules: Mapping[str, Any],
+        text: str,
+        *,
+        cut_short: bool,
+        project: str = "",
+        gives_up: GivesUp | None = None,
     ) -> list[Rejection]:
-        """Every reason why a text is not accepted. Raises `TooSlowError`."""
+        """Every reason why a text is not accepted. Raises as `find_mismatch`."""
         question = {"accept": rules, "text": text, "cut_short": cut_short}
-        found: list[Rejection] = self._ask(question, project)["rejections"]
+        found: list[Rejection] = self._ask(question, project, gives_up)["rejections"]
         return found
 
     def stop(self) -> None:
@@ -97,7 +107,7 @@ class FormatCheck:
             child.kill()
 
     def close(self) -> None:
-        with self._lock.hold(""):
+        with self.turns.hold(""):
             self._end()
 
     def _check_schema(self, schema: str, at: str, project: str) -> None:
@@ -125,9 +135,9 @@ class FormatCheck:
             self._faults[schema] = fault
         return fault
 
-    def _ask(self, question: dict[str, Any], project: str) -> dict[str, Any]:
+    def _ask(self, question: dict[str, Any], project: str, gives_up: GivesUp | None = None) -> dict[str, Any]:
         stops = self._stops
-        with self._lock.hold(project):
+        with self.turns.hold(project, gives_up):
             began = monotonic()
             try:
                 # Twice: the process may also be ended by somebody else.

@@ -88,10 +88,12 @@ class Lanes:
         """Whether news of this lane should be written at once: jobs wait for its pace, or its upstream is held."""
         return key in self._crowded or key[0] in self._held
 
-    def reserve(self, free: int, most_crashes: int) -> Round:
-        """Reserve jobs for up to `free` streams, less the hints that are under way already."""
+    def reserve(self, free: int, most_crashes: int, behind: Collection[str] = ()) -> Round:
+        """Reserve jobs for up to `free` streams, less the hints that are under way already; none of the projects that
+        are `behind`.
+        """
         done = Round()
-        view = self._look()
+        view = self._look(behind)
         upstreams = self._upstreams()
         specs, weights = upstreams.specs, upstreams.project_weights
         self._in_flight = {key: counted.total for key, counted in view.in_flight.items()}
@@ -135,10 +137,14 @@ class Lanes:
             news.add(self._news.pop(key, LaneNews()))
             self._news[key] = news
 
-    def _look(self) -> View:
+    def _look(self, behind: Collection[str]) -> View:
         now = self._database.now()
         with self._database.read() as connection:
-            waiting = self._shares.look_at(self._waiting.find(connection))
+            found = self._waiting.find(connection)
+            if behind:
+                others = {model: [name for name in projects if name not in behind] for model, projects in found.items()}
+                found = {model: projects for model, projects in others.items() if projects}
+            waiting = self._shares.look_at(found)
             return View.read(connection, now, self._hint_seconds, waiting)
 
     def _keys_with_news(self, view: View) -> list[Key]:

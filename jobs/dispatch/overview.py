@@ -98,7 +98,7 @@ def read_overview(
 def _read_running(connection: Connection) -> Iterable[tuple[str, str, str, int, datetime]]:
     """How many jobs each worker runs of each project and model, and until when it may."""
     of = (jobs.c.worker, jobs.c.project, jobs.c.model)
-    wanted = select(*of, func.count(), func.max(jobs.c.lease_until)).where(RUNNING, jobs.c.upstream > "")
+    wanted = select(*of, func.count(), func.max(jobs.c.lease_until)).where(RUNNING, jobs.c.upstream >= "")
     rows = connection.execute(wanted.group_by(*of).with_hint(jobs, **using("jobs_running")))
     return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    case,
     func,
     select,
     update,
@@ -167,7 +168,21 @@ def release(database: Database, job_id: str, attempt: int, written: AttemptResul
     return _leave(database, job_id, attempt, AttemptOutcome.RELEASED, written, changes)
 
 
-UNRESERVED = {"hinted_at": None, "last_upstream": jobs.c.upstream, "upstream": None, "reserved_tokens": None,
+def leave_lane(database: Database, job_id: str, attempt: int) -> bool:
+    """Free the place in its lane of a running job whose stream has ended, while its text waits for its check.
+
+    Where it was is kept as `last_upstream`, and the empty `upstream` is that of no lane, also for a version before.
+    """
+    mine = (jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)
+    with database.write() as connection:
+        left = update(jobs).where(*mine, jobs.c.upstream > "")
+        connection.execute(left.values(last_upstream=jobs.c.upstream, upstream=""))
+    return True
+
+
+_LAST_UPSTREAM = case((jobs.c.upstream == "", jobs.c.last_upstream), else_=jobs.c.upstream)
+
+UNRESERVED = {"hinted_at": None, "last_upstream": _LAST_UPSTREAM, "upstream": None, "reserved_tokens": None,
               "release_requested_at": None}  # fmt: skip
 """What becomes of the place that a running job had, when it goes back to the queue."""
 

@@ -118,13 +118,23 @@ class Job:
     def from_row(cls, row: RowMapping) -> Self:
         """A job from a row of `jobs`, with or without its `request`, `message`, `accept` and `cells`."""
         as_json = ("request", "message", "accept", "cells")
-        made = (*as_json, "usage", "status", "retention", "delete_at")
+        made = (*as_json, "usage", "status", "retention", "delete_at", "upstream")
         plain = {name: row[name] for name in cls.__slots__ if name not in made}
         decoded: dict[str, Any] = {name: json.loads(row[name]) if row.get(name) else None for name in as_json}
         status = JobStatus(row["status"])
         gone = delete_at(row, row["finished_at"] if status in FINAL else None) if row["batch_id"] is None else None
         kept = Retention.from_row(row)
-        return cls(**plain, **decoded, status=status, usage=Usage.from_row(row), retention=kept, delete_at=gone)
+        # It has left its lane, while its text waited for its check.
+        upstream = row["last_upstream"] if row["upstream"] == "" else row["upstream"]
+        return cls(
+            **plain,
+            **decoded,
+            status=status,
+            upstream=upstream,
+            usage=Usage.from_row(row),
+            retention=kept,
+            delete_at=gone,
+        )
 
     @property
     def is_final(self) -> bool:

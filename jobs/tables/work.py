@@ -133,7 +133,8 @@ jobs = Table(
     # The HTTP status with which the upstream refused it, when that is the reason.
     Column("error_status", Integer),
     # Which upstream has it: a queued job with an upstream is reserved, and `hinted_at` says since when. Null in a
-    # queued job: nobody has reserved it; then `last_upstream` is where its last attempt was.
+    # queued job: nobody has reserved it; then `last_upstream` is where its last attempt was. Empty: its stream has
+    # ended and it has left the lane of `last_upstream`, while its text waited for its check.
     Column("upstream", Text),
     Column("last_upstream", Text),
     Column("only_upstream", Text),

@@ -24,6 +24,7 @@ from jobs.upstreams import UpstreamSource
 from longhand.simulator import Pace, ServedSimulator, serve_in_thread
 from tests.store.reserving import reserve
 from worker.active_attempts import ActiveAttempts
+from worker.answer_check import AnswerCheck
 from worker.attempt import AttemptRunner
 from worker.counts import WorkerCounts
 from worker.dispatch import Dispatch
@@ -82,7 +83,16 @@ class WorkerParts:
         self.source = UpstreamSource(settings)
         self.upstreams = UpstreamRegistry(self.source, opener(settings, HabitKeeper(database).of))
         self.lanes = Lanes(maintenance_db, settings.hint_seconds, self.source.current)
-        self.dispatch = Dispatch(maintenance_db, self.running, self.lanes, settings, self.hint, self._publish)
+        self.answer_check = AnswerCheck()
+        self.dispatch = Dispatch(
+            maintenance_db,
+            self.running,
+            self.lanes,
+            settings,
+            self.hint,
+            self._publish,
+            behind=self.answer_check.behind,
+        )
         self.counts = WorkerCounts()
         self.runner = AttemptRunner(
             database=database,
@@ -94,6 +104,8 @@ class WorkerParts:
             reporter=LaneReporter(self.lanes, maintenance_db.now, self.dispatch.wake),
             worker=name,
             settings=settings,
+            answer_check=self.answer_check,
+            on_free=self.dispatch.wake,
             counts=self.counts,
         )
         self.heartbeat = Heartbeat(maintenance_db, self.running, name, settings)
@@ -123,8 +135,7 @@ class WorkerParts:
         return future
 
     def _run(self, job_id: str) -> None:
-        if self.runner.run(job_id):
-            self.dispatch.wake()
+        self.runner.run(job_id)
 
     def _publish(self, job_id: str, message: bytes) -> None:
         self.loop.call(self.recorder.publish, job_id, message)

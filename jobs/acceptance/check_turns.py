@@ -1,0 +1,108 @@
+"""Whose check is next. One runs at a time, and of the projects that wait that one is next whose checks took least time.
+
+By count, each of ten quick checks would wait for a slow one of somebody else: 20 s.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+MOST_BEHIND_SECONDS = 4.0
+"""A project whose checks need more than this for all that wait is behind."""
+
+_LOOK_SECONDS = 0.1
+"""How often one that waits looks whether it is still to wait."""
+
+_MOST_REMEMBERED = 500
+_LEARNING = 0.3
+"""How much the latest check counts in the average of a project's checks."""
+
+GivesUp = Callable[[], bool]
+"""Whether to wait no longer."""
+
+
+class GivenUpError(Exception):
+    """The turn did not come before it was given up."""
+
+
+class CheckTurns:
+    """Start-time fair queueing, as `jobs/dispatch/fair.py`, with the time that each turn really took."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: dict[str, OrderedDict[threading.Event, None]] = {}
+        self._holder: str | None = None
+        self._began = 0.0
+        self._now = 0.0
+        self._times: dict[str, float] = {}
+        """When the next turn of a project begins, in a time that goes on with the turns alone."""
+        self._average: dict[str, float] = {}
+
+    @contextmanager
+    def hold(self, project: str, gives_up: GivesUp | None = None) -> Iterator[None]:
+        """Inside, it is this thread's turn. Raises `GivenUpError` if it does not come before `gives_up` says so."""
+        turn = threading.Event()
+        with self._guard:
+            if self._holder is None:
+                self._begin(project, turn)
+            else:
+                self._waiting.setdefault(project, OrderedDict())[turn] = None
+        while not turn.wait(None if gives_up is None else _LOOK_SECONDS):
+            if gives_up is not None and gives_up() and self._leave(project, turn):
+                raise GivenUpError
+        try:
+            yield
+        finally:
+            self._end(project)
+
+    def behind(self) -> set[str]:
+        """The projects whose checks take long, so that more of their texts would only wait."""
+        with self._guard:
+            return {project for project, waiting in self._waiting.items() if self._is_behind(project, len(waiting))}
+
+    def _is_behind(self, project: str, waiting: int) -> bool:
+        # The first slow check of all is known by how long it runs already.
+        running = monotonic() - self._began if self._holder == project else 0.0
+        return waiting * max(running, self._average.get(project, 0.0)) > MOST_BEHIND_SECONDS
+
+    def _begin(self, project: str, turn: threading.Event) -> None:
+        self._holder, self._began = project, monotonic()
+        self._now = self._start_of(project)
+        turn.set()
+
+    def _start_of(self, project: str) -> float:
+        return max(self._now, self._times.get(project, 0.0))  # nobody saves up turns while away
+
+    def _end(self, project: str) -> None:
+        with self._guard:
+            took = monotonic() - self._began
+            self._times[project] = self._now + took
+            known = self._average.get(project, took)
+            self._average[project] = known + _LEARNING * (took - known)
+            self._forget()
+            self._holder = None
+            if self._waiting:
+                following = min(self._waiting, key=self._start_of)
+                turn, _ = self._waiting[following].popitem(last=False)
+                self._drop_if_empty(following)
+                self._begin(following, turn)
+
+    def _leave(self, project: str, turn: threading.Event) -> bool:
+        """False if the turn has come at this moment."""
+        with self._guard:
+            if turn.is_set():
+                return False
+            del self._waiting[project][turn]
+            self._drop_if_empty(project)
+            return True
+
+    def _drop_if_empty(self, project: str) -> None:
+        if not self._waiting[project]:
+            del self._waiting[project]
+
+    def _forget(self) -> None:
+        if len(self._times) > _MOST_REMEMBERED:  # those whose time is over would begin now anyway
+            self._times = {project: time for project, time in self._times.items() if time > self._now}
+            self._average = {project: self._average[project] for project in self._times}

@@ -1,0 +1,74 @@
+"""The turns of the checks: the slow ones of one project keep the quick ones of another waiting for one of them."""
+
+import threading
+
+import pytest
+
+from jobs.acceptance import check_turns
+from jobs.acceptance.check_turns import CheckTurns, GivenUpError
+from tests.worker.worker_fixtures import PATIENCE_SECONDS, wait_until
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the clock says."""
+    clock = [0.0]
+    monkeypatch.setattr(check_turns, "monotonic", lambda: clock[0])
+    return clock
+
+
+def waiting(turns: CheckTurns) -> int:
+    return sum(map(len, turns._waiting.values()))
+
+
+def test_quick_checks_wait_for_one_slow_one_of_somebody_else(now: list[float]) -> None:
+    turns, order = CheckTurns(), list[str]()
+
+    def check(project: str, seconds: float) -> None:
+        with turns.hold(project):
+            order.append(project)
+            now[0] += seconds
+
+    asked = [("slow", 2.0)] * 3 + [("quick", 0.01)] * 20 + [("slow", 2.0)] * 3
+    threads = [threading.Thread(target=check, args=one) for one in asked]
+    with turns.hold("slow"):
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            wait_until(lambda: waiting(turns) == number, "it waits")  # noqa: B023  # it is called here
+        now[0] += 2.0
+    for thread in threads:
+        thread.join(PATIENCE_SECONDS)
+    assert order == ["quick"] * 20 + ["slow"] * 6
+
+
+def test_who_was_away_has_saved_up_no_turns(now: list[float]) -> None:
+    turns = CheckTurns()
+    for seconds in (5.0, 5.0):
+        with turns.hold("red"):
+            now[0] += seconds
+    with turns.hold("blue"):
+        now[0] += 1.0
+    assert turns._times == {"red": 10.0, "blue": 6.0}  # it began where red's last turn had
+
+
+def test_a_project_is_behind_by_the_time_that_its_waiting_checks_take(now: list[float]) -> None:
+    turns = CheckTurns()
+    give_up = threading.Event()
+
+    def wait(project: str) -> None:
+        with pytest.raises(GivenUpError), turns.hold(project, give_up.is_set):
+            pass
+
+    threads = [threading.Thread(target=wait, args=(project,)) for project in ["slow"] * 3 + ["quick"] * 30]
+    with turns.hold("slow"):
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: waiting(turns) == len(threads), "all wait")
+        assert turns.behind() == set()
+        now[0] += 2.0  # the first check of all is not over yet, and known to be slow
+        assert turns.behind() == {"slow"}
+        give_up.set()
+        for thread in threads:
+            thread.join(PATIENCE_SECONDS)
+        assert turns.behind() == set()
+        assert turns._waiting == {}
