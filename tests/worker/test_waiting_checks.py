@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from jobs.acceptance import check_turns
 from jobs.dispatch.due import count_in_flight
@@ -14,6 +15,7 @@ from jobs.lifecycle.rescue import rescue_lost
 from jobs.model.status import JobStatus
 from jobs.pace.reports import Finished
 from jobs.store.database import Database
+from jobs.tables import jobs
 from tests.store.reserving import claim_now
 from tests.upstream.scripted_upstream import ScriptedUpstream
 from tests.worker.accepting import GOOD, RULES, worker_on, writes
@@ -59,6 +61,11 @@ def checks_held(worker: WorkerParts, project: str = "slow") -> Iterator[None]:
 
 def submit_of(project: str, worker: WorkerParts, **options: Any) -> str:
     return submit_job(worker.database, NewJob(ask(), **options), project=project).id
+
+
+def last_upstream(database: Database, job_id: str) -> str | None:
+    with database.read() as connection:
+        return connection.scalar(select(jobs.c.last_upstream).where(jobs.c.id == job_id))
 
 
 def let_wait(worker: WorkerParts, project: str = "default", **options: Any) -> str:
@@ -177,6 +184,7 @@ def test_its_lease_is_renewed_and_its_text_stored_and_after_a_crash_another_work
         assert rescue_lost(database) == []
         expire_lease(database, job_id)
         assert [change.id for change in rescue_lost(database)] == [job_id]
+        assert last_upstream(database, job_id) == "default"
         with worker_on(database, redis_url, upstream) as second:
             claimed = claim_now(second.database, job_id, "w2", 60)
             assert claimed is not None
