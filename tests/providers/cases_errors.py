@@ -13,6 +13,7 @@ HALF = text("Half a text")
 GIVEN = "Half a text"
 GOOD = stream(text("Hello tea."), FINISH, DONE)
 CONTEXT = "request exceeds the available context size"
+ERROR = {"error": {"code": 502, "message": "Provider disconnected"}}
 LOST_PROVIDER = {
     "id": "x",
     "error": {"code": 502, "message": "Provider disconnected unexpectedly"},
@@ -100,6 +101,21 @@ CASES: list[Case] = [
         cause=None,
         says="out of memory",
         given=GIVEN,
+    ),
+    *(
+        again(
+            f"an error inside of the choice, {what}",
+            "OpenRouter: Errors and Debugging",
+            ROLE,
+            HALF,
+            event({"id": "x", "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": reason, **ERROR}]}),
+            DONE,
+            code=IN_STREAM,
+            says="Provider disconnected",
+            cause=None,
+            given=GIVEN,
+        )
+        for what, reason in (("and no reason", None), ("and stop", "stop"))
     ),
     again(
         "an error chunk with finish_reason error",

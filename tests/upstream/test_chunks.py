@@ -163,7 +163,7 @@ def test_empty_log_probabilities_are_none(logprobs: object) -> None:
     ],
 )
 def test_content_that_strict_decoders_refuse_is_read(escaped: bytes, content: str) -> None:
-    choice = read_leniently(b'{"choices":[{"delta":{"content":"' + escaped + b'"}}]}', Budget()).first_choice
+    choice = read_leniently(b'{"choices":[{"delta":{"content":"' + escaped + b'"}}]}', Budget()).own_choices[0]
     assert choice is not None
     assert choice.delta is not None
     assert choice.delta.content == content

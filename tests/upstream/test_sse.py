@@ -141,6 +141,11 @@ def test_the_shapes_of_the_standard(stream: bytes, events: list[bytes]) -> None:
         (b"data: a\n\n\xef\xbb\xbfdata: b\n\ndata: c\n\n", [b"a", b"b", b"c"]),
         (b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n", [b"a"]),
         (b"data: a\n\n\xef\xbb\xbfdata: [DONE]", [b"a", b"[DONE]"]),
+        *(
+            (b'data: {"a": 1}\n\n' + field + b'{"b": 2}\n\ndata: {"c": 3}\n\n', [b'{"a": 1}', b'{"b": 2}', b'{"c": 3}'])
+            for field in (b" data: ", b"Data:", b"data : ", b"\0data: ", b"[stream] data: ", b"\xe2\x80\x8bdata: ")
+        ),
+        (b'delta: {"choices":[{"delta":{}}]}\n\ndata: a\n\n', [b'delta: {"choices":[{"delta":{}}]}', b"a"]),
     ],
 )
 def test_what_upstreams_send_beside_the_standard_is_read_as_meant(stream: bytes, events: list[bytes]) -> None:

@@ -98,11 +98,11 @@ class Answer:
                 return False
         if chunk.usage is not None or self._id is None or chunk.citations is not None:
             self._note(chunk)
-        choice = chunk.choices[0] if chunk.choices else None
-        if choice is not None and choice.index:
-            choice = chunk.first_choice
-        if choice is None or not self._take_choice(choice):
+        own = chunk.own_choices
+        took = [self._take_choice(choice) for choice in own]
+        if not any(took):
             return False
+        choice = own[-1]
         self.is_accepted = True
         if self._on_accepted is not None:
             self._on_accepted()
@@ -143,8 +143,7 @@ class Answer:
         """Take an answer that came whole. Its JSON has ended, which is as good as `[DONE]`: nothing can be missing."""
         chunk = chunk_of(completion, body)
         self._note(chunk)
-        choice = chunk.first_choice
-        if choice is not None:
+        for choice in chunk.own_choices[:1]:
             self._take_choice(choice)
         self.signs.is_done = self.signs.is_json = True
 

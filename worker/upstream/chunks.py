@@ -51,6 +51,7 @@ class Choice(msgspec.Struct, gc=False):
     text: msgspec.Raw = msgspec.Raw()
     finishReason: str | None = None  # noqa: N815  # the name on the wire
     usage: Any = None
+    error: Any = None
     came_as_message: bool = False
     """The delta is what stood in `message`. Set by `lenient.py` only."""
 
@@ -70,12 +71,9 @@ class Chunk(msgspec.Struct, gc=False):
     search_results: Any = None
 
     @property
-    def first_choice(self) -> Choice | None:
-        """The choice with index 0, if this chunk has news of it."""
-        for choice in self.choices or ():
-            if not choice.index:
-                return choice
-        return None
+    def own_choices(self) -> list[Choice]:
+        """Those with index 0: one, if this chunk has news of it; some upstreams put several pieces into one."""
+        return [choice for choice in self.choices or () if not choice.index]
 
 
 _decoder = msgspec.json.Decoder(Chunk)
@@ -91,7 +89,7 @@ def read_chunk(payload: bytes) -> Chunk | None:
     if not chunk.choices or chunk.error or chunk.base_resp or chunk.x_groq:
         return None
     choice = chunk.choices[0]
-    if choice.finishReason is not None or choice.usage is not None:
+    if choice.finishReason is not None or choice.usage is not None or any(each.error for each in chunk.choices):
         return None
     return chunk if choice.delta is not None or not (choice.message or choice.text) else None
 
@@ -138,6 +136,7 @@ class _PlainChoice(msgspec.Struct, Generic[D], gc=False):
     logprobs: _NoLogprobs | None = None
     finishReason: None = None  # noqa: N815  # as above
     usage: None = None
+    error: None = None
 
 
 class _PlainChunk(msgspec.Struct, Generic[D], gc=False):

@@ -27,6 +27,8 @@ _BOMS = re.compile(rb"(?:\xef\xbb\xbf)+")
 """Where two streams are joined, a BOM stands in the middle."""
 _HARMLESS = re.compile(rb"(?!error)[a-z][\w.-]*(?::|$)|<!--.*-->\s*$|(?!.*[a-z\x80-\xff]{3})", re.IGNORECASE)
 """A field that the standard does not know, a comment, or nothing that has words: brackets, a number, zero bytes."""
+_LIKE_DATA = re.compile(rb"\W*(?:\w+\]\s*)?data\s*:\s*(?=\{)", re.IGNORECASE)
+"""A field `data` that is not written as it should be: after a space or a zero byte, as `Data:` or `[stream] data:`."""
 
 
 class SSEParser:
@@ -197,6 +199,13 @@ class SSEParser:
         if self._line_looks.see_object(line):
             self._line_looks.forget()
             return [*self._dispatch(), line]
+        return self._take_stray_line(line)
+
+    def _take_stray_line(self, line: bytes) -> list[bytes]:
+        if (like := _LIKE_DATA.match(line)) is not None:
+            return self._take_line(b"data:" + line[like.end() :])
+        if b'"choices"' in line and b'"delta"' in line:
+            return [*self._dispatch(), line]  # a chunk behind what nobody knows: its reader refuses it, or text is lost
         if not (self._is_over or _HARMLESS.match(line)):
             self.is_astray = self._is_careful = True
         # It may be a JSON object of several lines.

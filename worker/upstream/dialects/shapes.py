@@ -99,13 +99,21 @@ def find_error(found: Mapping[str, Any]) -> object | None:
     if isinstance(inner, Mapping) and not is_empty(inner.get("Error")):
         return inner["Error"]  # type: ignore[no-any-return]  # as above
     if found.get("choices") or "done" in found or is_empty(found):
-        return None
+        return _error_of_choice(found.get("choices"))
     if any(not _is_fine(found.get(name)) for name in ("code", "error_code", "errcode", "status_code", "error_type")):
         return found
     sentences = [
         value for name in ("message", "msg", "error_message", "detail") if not _is_well(value := found.get(name))
     ]
     return found if "choices" not in found and any(sentences) else None
+
+
+def _error_of_choice(choices: object) -> object | None:
+    """OpenRouter, "Errors and Debugging": a provider broke off, and what it had written stands beside that."""
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, Mapping) and not is_empty(choice.get("error")):
+            return choice if isinstance(choice["error"], str) else choice["error"]
+    return None
 
 
 def is_empty(error: object, depth: int = 0) -> bool:
