@@ -27,6 +27,8 @@ MAKE_KEY = (
 
 _PROXY_HEADERS = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"})
 _PROXY_PREFIXES = ("x-forwarded-", "x-original-")
+_NO_HOST = frozenset("@/?#\\")
+"""Signs that end the name in an address: `localhost#.evil` is no name of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,8 @@ def _is_loopback_name(name: str) -> bool:
 def _hostname(host: str) -> str:
     """The name in a Host header; empty when it is not one."""
     try:
-        return (urlsplit(f"//{host}").hostname or "").rstrip(".") if "@" not in host else ""
+        is_plain = _NO_HOST.isdisjoint(host)
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".") if is_plain else ""
     except ValueError:
         return ""
 

@@ -117,6 +117,16 @@ def end_probe(connection: Connection, upstream: str, job_id: str, again_at: date
         connection.execute(update(holds).where(_of(upstream)).values(**again))
 
 
+def free_probes(database: Database, job_ids: Collection[str]) -> None:
+    """The workers of these jobs died: what of them were probes tell nothing, and others may go now."""
+    lost = and_(holds.c.held_by == "system", holds.c.probe_job.in_(job_ids))
+    with database.read() as connection:
+        if connection.execute(select(holds.c.target).where(lost).limit(1)).first() is None:
+            return
+    with database.write() as connection:
+        connection.execute(update(holds).where(lost).values(probe_at=database.now(), probe_job=None))
+
+
 def end_probe_now(database: Database, upstream: str, job_id: str) -> None:
     """The same in its own transaction."""
     with database.write() as connection:

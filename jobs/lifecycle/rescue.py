@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, func, not_, select, update
 
 from jobs.dispatch.due import BY_ID, is_being_cancelled
+from jobs.dispatch.upstream_holds import free_probes
 from jobs.lifecycle.columns import why
 from jobs.lifecycle.lost import keep_lost_texts
 from jobs.lifecycle.transitions import UNRESERVED
@@ -125,6 +126,7 @@ def _rescue(database: Database, which: ColumnElement[bool], limit: int) -> list[
         # Before a longer text of an earlier attempt takes the place of the one that was lost.
         keep_lost_texts(connection, [(change.id, change.attempt) for change in changes])
         left = end_with_longest(connection, [change.id for change in changes if change.status in FINAL])
+    free_probes(database, [change.id for change in changes])
     return [_with_text(change, left.get(change.id, NO_TEXT)) for change in changes]
 
 

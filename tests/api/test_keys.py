@@ -125,6 +125,8 @@ def test_before_there_is_a_key_this_machine_is_served_as_the_default_project(sql
         ({"Host": "longhand.example"}, "is not this machine's own"),
         ({"Host": "127.0.0.1.longhand.example:8440"}, "is not this machine's own"),
         ({"Host": "localhost.longhand.example"}, "is not this machine's own"),
+        ({"Host": "localhost#.longhand.example"}, "is not this machine's own"),
+        ({"Host": "localhost/.longhand.example"}, "is not this machine's own"),
         ({"Host": "0.0.0.0:8440"}, "is not this machine's own"),
         ({"Host": "192.168.1.9:8440"}, "is not this machine's own"),
         ({"Host": "[::"}, "is not this machine's own"),

@@ -9,6 +9,7 @@ from jobs.dispatch.holds import read_holds
 from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.outages import Judgement
 from jobs.lifecycle.lease import claim
+from jobs.lifecycle.rescue import rescue_dead
 from jobs.lifecycle.transitions import hold_back
 from jobs.model.endings import MAX_CRASHES
 from jobs.store.queries import read_attempts
@@ -58,6 +59,20 @@ def test_of_the_jobs_of_a_held_upstream_only_the_probe_can_be_claimed(store: Sto
     store.clock.advance(1)
     [probe] = due(store)
     assert claim(store.database, probe, "w1", LEASE) is not None
+
+
+def test_when_the_worker_of_a_probe_dies_another_job_is_the_probe_at_once(store: Store) -> None:
+    """All projects waited for a minute, although the upstream was well."""
+    _, ids = store.submit_batch(3)
+    assert due(store, 3) == ids
+    store.claim(ids[0])
+    fail(store, ids[0], "away")
+    store.clock.advance(1)
+    [probe] = due(store)
+    store.claim(probe)
+    assert due(store) == []
+    assert {change.id for change in rescue_dead(store.database, "w1")} == {ids[0], probe}
+    assert len(due(store)) == 1
 
 
 def test_the_first_text_that_was_asked_for_since_lifts_the_hold(store: Store) -> None:
