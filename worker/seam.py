@@ -81,7 +81,8 @@ def cut_seam(before: str, answer: str) -> str:
         rest = rest[greeting.end() :]
     language = _open_fence(before)
     if language is not None and (opened := _OPENED.match(rest[:HELD])) and _opens_again(language, rest[:HELD]):
-        rest = rest[opened.end() :]
+        is_in_its_line = _FENCE.fullmatch(before.rpartition("\n")[2]) is not None
+        rest = rest[opened.end() - is_in_its_line :]
     overlap = find_overlap(before, rest)
     if overlap:
         return _without_double_space(before, rest[overlap:])

@@ -92,6 +92,7 @@ def test_a_fence_that_is_open_is_not_opened_again() -> None:
     before = "Look:\n\n```python\nfor cup in cups:\n    cup"
     assert cut_seam(before, "```python\nfor cup in cups:\n    cup.fill(90)\n```\n") == ".fill(90)\n```\n"
     assert cut_seam("Look:\n\n", "```python\ncups = 3\n```\n") == "```python\ncups = 3\n```\n"
+    assert cut_seam("Look:\n\n```python", "```python\ncups = 3\n```\n") == "\ncups = 3\n```\n"
 
 
 def test_a_fence_that_closes_stays() -> None:
