@@ -103,6 +103,8 @@ class AttemptRunner:
             running.text, running.reasoning = self._find_text(running, claimed, spec)
             self._parts.resume(running, claimed)
             outcome = self._loop.run(self._stream(running, self._request_of(running, spec), spec))
+            if running.sent is None:
+                self._reporter.give_back(claimed)
             outcome = self._parts.write_on(running, outcome, spec, partial(self._write_part, running))
             written = measure(running, outcome, self._tokenizers, spec)
             self._ends.check_and_end(running, outcome, written, trace, held)

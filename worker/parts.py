@@ -130,7 +130,12 @@ class Parts:
         if left <= 0:
             return None
         prompt = sum(len(str(message)) for message in request["messages"]) // CHARACTERS_PER_TOKEN
-        return Part(request, prompt + left, len(running.segments))
+        return Part(request, prompt + min(left, self._longest_part(running)), len(running.segments))
+
+    def _longest_part(self, running: ActiveAttempt) -> int:
+        """In tokens: where the upstream has cut the parts so far, it will cut the next one."""
+        told = [segment.usage.output_tokens if segment.usage else None for segment in running.segments]
+        return max([tokens for tokens in told if tokens], default=max(running.text_tokens, _ESTIMATED_OUTPUT))
 
     def _spent(self, running: ActiveAttempt) -> int:
         """How many tokens the text has taken so far: as the upstream counted each part, if it counted all of them."""

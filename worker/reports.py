@@ -8,15 +8,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
-from jobs.dispatch.lane_news import LaneNews
+from jobs.dispatch.lane_news import Ended, LaneNews
 from jobs.dispatch.lanes import Lanes
 from jobs.dispatch.rounds import Key
 from jobs.dispatch.upstream_holds import proof_bytes
 from jobs.lifecycle.lease import Claimed
-from jobs.pace.reports import Accepted, Finished, Observed, Refused, Report, Unplanned
+from jobs.pace.reports import Accepted, Finished, Observed, Refused, Report, Unplanned, Unsent
 from jobs.store.database import DATABASE_ERRORS
 from worker.upstream.ending import Ending
 from worker.upstream.errors import UpstreamError
+from worker.upstream.errors.reaching import Unreachable
 
 
 class LaneReporter:
@@ -26,6 +27,11 @@ class LaneReporter:
         self.lanes = lanes
         self.now = now
         self.wake = wake
+
+    def give_back(self, claimed: Claimed) -> None:
+        """Nothing was sent for this attempt: its lane has the tokens again."""
+        unsent = Unsent(self.now().timestamp(), claimed.reserved_tokens)
+        self.lanes.note((claimed.upstream, claimed.job.model), LaneNews([unsent]))
 
     def send(self, claimed: Claimed, unplanned_tokens: int | None = None) -> "Sent":
         """A request goes upstream at this moment. With `unplanned_tokens` it is for the next part of a text: it has its
@@ -93,17 +99,27 @@ class Sent:
                 Observed(stated_at, limit.kind, limit.limit, limit.remaining, limit.reset_seconds, limit.window_seconds)
                 for limit in outcome.rate_limits
             ]
+        used, output = self._used(outcome)
         if refused and isinstance(outcome, UpstreamError):
-            after = outcome.retry_after_seconds
+            after, used = outcome.retry_after_seconds, 0
             reports.append(Refused(sent_at, moment, after, self.in_flight, self._reserved_tokens))
         else:
-            usage = outcome.usage if isinstance(outcome, Ending) else None
-            used, output = (usage.total_tokens, usage.output_tokens) if usage is not None else (None, None)
             reports.append(Finished(sent_at, moment, self._reserved_tokens, used, output))
         proved_at = self.sent_at if isinstance(outcome, Ending) else None
-        self._note(LaneNews(reports, [(self._project, max(0.001, moment - sent_at))], proved_at=proved_at))
+        ended = Ended(self._project, max(0.001, moment - sent_at), self._reserved_tokens if used is None else used)
+        self._note(LaneNews(reports, [ended], proved_at=proved_at))
         if refused:
             self._write()
+
+    def _used(self, outcome: object) -> tuple[int | None, int | None]:
+        """The tokens of the request as the upstream counted them, and those of its output. None: nobody knows."""
+        ending = outcome.ending if isinstance(outcome, UpstreamError) else outcome
+        usage = ending.usage if isinstance(ending, Ending) else None
+        if usage is not None:
+            return usage.total_tokens, usage.output_tokens
+        is_refused = isinstance(outcome, Unreachable) or (isinstance(outcome, UpstreamError) and outcome.status)
+        # A lane must not wait for what was never written.
+        return (0, None) if is_refused and self.accepted_at is None else (None, None)
 
     def _write(self) -> None:
         """Nobody is to send before the lane knows; if the database is away, the next round tries again."""

@@ -62,23 +62,26 @@ class Choosing:
         """Of projects that are soon next, the groups: found with those of another one, and not used yet."""
 
     def choose(self, projects: Sequence[str], weights: Mapping[str, float], room: int) -> Iterator[Chosen]:
-        """Up to `room` jobs, in the order in which they are to start."""
-        queues = {project: self._jobs_of(project, room) for project in projects}
-        self._unseen = self._turns.projects.in_order(projects)
+        """Up to `room` jobs, in the order in which they are to start. Nobody has had a turn by that: what there are no
+        tokens for does not start."""
+        queues, ahead = {project: self._jobs_of(project, room) for project in projects}, self._turns.projects.copy()
+        self._unseen = ahead.in_order(projects)
         while room > 0 and queues:
-            project = self._turns.projects.next(queues)
+            project = ahead.next(queues)
             chosen = next(queues[project], None)
             if chosen is None:
                 del queues[project]
                 continue
-            self._turns.projects.take(project, weights.get(project, 1.0))
+            ahead.take(project, weights.get(project, 1.0))
             room -= 1
             yield chosen
 
-    def note_served(self, chosen: Sequence[Chosen]) -> None:
-        """Record whose turn that was, once the jobs are reserved."""
+    def note_served(self, chosen: Sequence[Chosen], weights: Mapping[str, float], costs: Sequence[float]) -> None:
+        """Record whose turn that was, once the jobs are reserved. `costs`: what each turn costs at least."""
         served_at: dict[str, datetime] = {}
-        for place, job in enumerate(chosen):  # a microsecond apart, so that their order is kept
+        for place, (job, cost) in enumerate(zip(chosen, costs, strict=True)):
+            # A microsecond apart, so that their order is kept.
+            self._turns.projects.take(job.project, weights.get(job.project, 1.0), cost)
             at = self._now + timedelta(microseconds=place + 1)
             if job.batch_id is None:
                 self._turns.alone_at[job.project] = at.timestamp()

@@ -38,6 +38,10 @@ class Turns:
             self.forget_others(set(sorted(self._times, key=self.time_of)[-MOST_REMEMBERED:]))
         return {"now": self._now, "times": self._times, "costs": self._costs, "cost": self._cost}
 
+    def copy(self) -> Self:
+        """The same turns, to look ahead in."""
+        return type(self).from_json(self.as_json())
+
     def forget_others(self, names: Container[str]) -> None:
         """Forget those that are not among these, if there are too many."""
         if len(self._times) > MOST_REMEMBERED:
@@ -59,9 +63,10 @@ class Turns:
         time = self.time_of(name)
         return max(time, self._now), time
 
-    def take(self, name: str, weight: float) -> None:
+    def take(self, name: str, weight: float, at_least: float = 0.0) -> None:
+        """It has a turn, which costs as much as its turns before, and at least what is known already."""
         self._now = max(self.time_of(name), self._now)
-        cost = self._costs.get(name, self._cost) or 1.0
+        cost = max(self._costs.get(name, self._cost) or 1.0, at_least)
         self._times[name] = self._now + cost / weight
 
     def learn(self, name: str, cost: float) -> None:

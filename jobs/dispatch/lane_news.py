@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
+from typing import NamedTuple, Self
 
 from jobs.dispatch.choice import Chosen
 from jobs.dispatch.holds import Hold, HoldKind
@@ -11,13 +11,22 @@ from jobs.pace.reports import Report
 from jobs.upstreams import UpstreamSpec
 
 
+class Ended(NamedTuple):
+    """What a request that is over has cost its project."""
+
+    project: str
+    seconds: float
+    """For so long it had a stream."""
+    tokens: int = 0
+    """What it used of the lane's limit, or took if nobody knows."""
+
+
 @dataclass(slots=True)
 class LaneNews:
     """What a process has seen of a lane and not yet written to its row."""
 
     reports: list[Report] = field(default_factory=list)
-    ended: list[tuple[str, float]] = field(default_factory=list)
-    """Of each attempt that ended, its project and how many seconds it had a stream."""
+    ended: list[Ended] = field(default_factory=list)
     accepted_at: datetime | None = None
     """When the latest request was sent that wrote a text."""
     proved_at: datetime | None = None

@@ -34,6 +34,7 @@ from jobs.dispatch.holds import find_holds
 from jobs.dispatch.lane_news import Held, LaneTurn, LaneWish
 from jobs.dispatch.lane_rows import dump_turns, lock_lane, news_columns, read_lane, read_turns, store_lane
 from jobs.dispatch.start_rule import Rather, StartRule, start_values
+from jobs.dispatch.turn_costs import TurnCosts
 from jobs.dispatch.upstream_holds import begin_probe, end_probe, lift_hold, name_probe
 from jobs.dispatch.upstream_total import ALL_MODELS, UpstreamTotal, is_limited
 from jobs.pace.lane import Lane
@@ -86,6 +87,8 @@ class _Turn:
         self._lane = read_lane(row, wish.spec, self._moment)
         self._turns = read_turns(row)
         self._in_flight = 0
+        self._tokens_needed: int | None = None
+        """By the next job, which waits for them."""
 
     def take(self, weights: Mapping[str, float], hint_seconds: float, counted: InFlight) -> LaneTurn:
         wish, lane, moment = self._wish, self._lane, self._moment
@@ -102,8 +105,9 @@ class _Turn:
             returned = self._take_back(true())
             self._in_flight -= len(returned)
             taken_back += returned
-        for project, seconds in wish.news.ended:
-            self._turns.projects.learn(project, seconds)
+        costs = TurnCosts.of(lane, self._total, moment)
+        for ended in wish.news.ended:
+            self._turns.projects.learn(ended.project, costs.of_tokens(ended.tokens) or ended.seconds)
         lifted = lift_hold(self._connection, wish.key[0], wish.news.accepted_at, wish.news.proved_at)
         held = Held.of(find_holds(self._connection), wish.key)
         restarts = bool(self._row["restart"]) and held.upstream is None
@@ -112,9 +116,12 @@ class _Turn:
         chosen = self._choose_probe(held) if held.upstream is not None else self._choose(held, weights)
         self._in_flight += len(chosen)
         room = min(lane.room(self._in_flight, moment, LEAD_SECONDS), self._total.room(LEAD_SECONDS))
+        needed = self._tokens_needed
+        if needed is not None:
+            room = 0
         if chosen or taken_back or restarts or wish.news.is_something or (room <= 0 and wish.projects):
             self._store(restarts=restarts)
-        next_at = max(lane.next_at(self._in_flight, moment), self._total.next_at())
+        next_at = max(lane.next_at(self._in_flight, moment, needed), self._total.next_at(needed))
         look_at = datetime.fromtimestamp(next_at, self._now.tzinfo)
         return LaneTurn(chosen, self._in_flight, room, look_at, lifted)
 
@@ -195,29 +202,34 @@ class _Turn:
         # Locked by id, as everybody does who takes many rows. Those that another process has locked are not free.
         rows = connection.execute(_free_jobs(rule), {**values, "ids": [job.id for job in candidates]}).all()
         long = read_long_requests(connection, [row.id for row in rows if not row.request])
-        tokens = {row.id: _estimate_tokens(row.request, long.get(row.id), self._lane) for row in rows}
-        chosen, places = [], []
+        estimates = {row.id: _estimate_tokens(row.request, long.get(row.id), self._lane) for row in rows}
+        chosen: list[Chosen] = []
+        places: list[dict[str, Any]] = []
         for job in candidates:
-            if job.id not in tokens:
+            if job.id not in estimates:
                 continue
-            send_at = self._take_place(tokens[job.id])
+            tokens = self._lane.expect(estimates[job.id], self._moment)
+            send_at = self._take_place(tokens, estimates[job.id])
             if send_at is None and paced:
+                self._tokens_needed = tokens
                 break
+            taken = 0 if send_at is None else tokens  # of a probe that goes although there is no room
             at = now if send_at is None else datetime.fromtimestamp(max(send_at, self._moment), now.tzinfo)
             chosen.append(job)
             of_upstream = {"of_upstream": wish.spec.name}
-            places.append({"of_id": job.id, "of_tokens": tokens[job.id], "at": at} | of_upstream)
+            places.append({"of_id": job.id, "of_tokens": taken, "at": at} | of_upstream)
         if chosen:
             connection.execute(_reserving(), places)
-            choosing.note_served(chosen)
+            costs = TurnCosts.of(self._lane, self._total, self._moment)
+            choosing.note_served(chosen, weights, [costs.of_tokens(place["of_tokens"]) for place in places])
         return chosen
 
-    def _take_place(self, tokens: int) -> float | None:
+    def _take_place(self, tokens: int, estimated: int) -> float | None:
         """Take a request and its tokens from the upstream's limits and the lane's; when it may be sent."""
-        of_all = self._total.reserve(tokens, LEAD_SECONDS)
+        of_all = self._total.reserve(tokens, LEAD_SECONDS, estimated)
         if of_all is None:
             return None
-        send_at = self._lane.reserve(tokens, self._moment, LEAD_SECONDS)
+        send_at = self._lane.reserve(tokens, self._moment, LEAD_SECONDS, estimated)
         if send_at is None:
             self._total.release(tokens)
             return None
@@ -244,4 +256,4 @@ def _estimate_tokens(request: str, long: LongRequest | None, lane: Lane) -> int:
         size, most_output = len(request), find_most_output(json.loads(request))
     else:
         size, most_output = long.request_bytes, long.most_output
-    return size // CHARACTERS_PER_TOKEN + (lane.estimate_output() if most_output is None else most_output)
+    return size // CHARACTERS_PER_TOKEN + lane.estimate_output(most_output)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, RowMapping
 from jobs.dispatch.due import InFlight
 from jobs.dispatch.lane_rows import read_lane, store_lane
 from jobs.pace.lane import Lane
-from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Refused, Report, Unplanned
+from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Refused, Report, Unplanned, Unsent
 from jobs.upstreams import UpstreamSpec
 
 ALL_MODELS = ""
@@ -58,7 +58,7 @@ class UpstreamTotal:
         if self.lane is None:
             return
         for report in reports:
-            if isinstance(report, Refused):
+            if isinstance(report, Refused | Unsent):
                 self.lane.release(report.reserved_tokens, self.moment)
         ended = [report for report in reports if isinstance(report, Accepted | Finished | Unplanned)]
         self.lane.apply(ended, self.in_flight, self.moment)
@@ -66,11 +66,11 @@ class UpstreamTotal:
     def room(self, lead: float) -> int:
         return self.lane.room(self.in_flight, self.moment, lead) if self.lane is not None else UNLIMITED
 
-    def reserve(self, tokens: int, lead: float) -> float | None:
+    def reserve(self, tokens: int, lead: float, estimated: int) -> float | None:
         """Take one request and its tokens; when it may be sent, or None: not now."""
         if self.lane is None:
             return self.moment
-        send_at = self.lane.reserve(tokens, self.moment, lead) if self.room(lead) > 0 else None
+        send_at = self.lane.reserve(tokens, self.moment, lead, estimated) if self.room(lead) > 0 else None
         self.in_flight += send_at is not None
         return send_at
 
@@ -83,9 +83,9 @@ class UpstreamTotal:
     def limited_by(self) -> LimitedBy | None:
         return self.lane.limited_by(self.in_flight, self.moment) if self.lane is not None else None
 
-    def next_at(self) -> float:
-        """When it may have room again, if no report comes before."""
-        return self.lane.next_at(self.in_flight, self.moment) if self.lane is not None else self.moment
+    def next_at(self, tokens: int | None = None) -> float:
+        """When it may have room again, if no report comes before. `tokens`: the next request takes so many."""
+        return self.lane.next_at(self.in_flight, self.moment, tokens) if self.lane is not None else self.moment
 
     def store(self, connection: Connection, upstream: str, now: datetime) -> None:
         if self.lane is not None:

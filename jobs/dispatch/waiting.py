@@ -143,8 +143,12 @@ def _find_limit(view: View, spec: UpstreamSpec, model: str, moment: float) -> Wa
     key = (spec.name, model)
     in_flight = view.streams(key)
     lane, total = view.lane(key, spec, in_flight, moment), view.total(spec, moment)
-    named = None if lane.room(in_flight, moment, LEAD_SECONDS) > 0 else lane.limited_by(in_flight, moment)
-    named = named or (None if total.room(LEAD_SECONDS) > 0 else total.limited_by())
+    named, of_all = lane.limited_by(in_flight, moment), total.limited_by()
+    # `room` looks a little ahead, and asks for no tokens.
+    if named != "tokens" and lane.room(in_flight, moment, LEAD_SECONDS) > 0:
+        named = None
+    if named is None and (of_all == "tokens" or total.room(LEAD_SECONDS) <= 0):
+        named = of_all
     if named is None:
         return None
     paused_until = lane.state.paused_until if named == "retry_after" else 0.0

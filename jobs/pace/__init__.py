@@ -7,7 +7,8 @@ the row in turns, in one short transaction that locks it:
     lane = Lane.from_json(row.pace, limits)           # or Lane.new(limits, now) for a new or unreadable row
     lane.apply(reports, in_flight, now)               # what this process has seen since its last turn, in any order
     for _ in range(min(lane.room(in_flight, now), waiting)):
-        send_at = lane.reserve(estimated_tokens, now) # None: no room for it now
+        tokens = lane.expect(estimated_tokens, now)
+        send_at = lane.reserve(tokens, now, 0.0, estimated_tokens) # None: no room for it now
         if send_at is None: break
         in_flight += 1
     row.pace = lane.to_json()
@@ -32,7 +33,8 @@ How it works:
 - A refusal is judged 0.12 s later (`judge.py`), when the log (`log.py`) shows how many were in flight and how many were
   accepted in the second before. What was accepted under the same conditions tells which of both limits it was. Until
   then nothing starts. All refusals that were sent before the judgement are one.
-- Tokens (`tokens.py`) are a bucket. A reservation charges what such a request will probably use, the end settles it.
+- Tokens (`tokens.py`) are a bucket. A reservation takes what such a request will probably use, at most a minute's. Its
+  job's row remembers how many, and the end gives these back, less what was used.
   If mostly large requests are refused, there is a limit of tokens that nothing states: it becomes what was accepted
   between two refusals (`token_rate.py`).
 - Refusals in a row pause the lane, longer each time, and so does a Retry-After, unless only one request met the limit

@@ -8,7 +8,7 @@ import msgspec
 from jobs.pace.growth import grow
 from jobs.pace.judge import judge_refusal
 from jobs.pace.log import Log
-from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Observed, Refused, Report, Unplanned
+from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Observed, Refused, Report, Unplanned, Unsent
 from jobs.pace.state import STRAY_EVERY, TRIAL_AFTER, State, forget_times, not_ahead
 
 IN_A_ROW_SECONDS = 2.0
@@ -31,6 +31,8 @@ SEARCH_LEAD = 0.03
 """No further ahead is planned while a limit is searched: what is planned when the first refusal comes is refused, too.
 """
 CLOCK_STEP = 2.0
+BELIEVED_SECONDS = 5.0
+"""So many seconds' tokens are taken at most for what the first requests of a lane allow."""
 
 
 class Lane:
@@ -74,13 +76,15 @@ class Lane:
                     self._refused(report, now)
                 case Finished():
                     self.state.rate.log.finished(report)
-                    self.state.tokens.settle(report)
+                    self.state.tokens.settle(report, self._token_rate(now))
                     self.state.window.finished(report)
                     if report.output_tokens is not None:
                         self.state.sizes.add(report.output_tokens)
                 case Unplanned():
                     self.state.rate.take(report.at, self._known(now), exact=True)
-                    self.state.tokens.take(report.estimated_tokens)
+                    self.state.tokens.take(report.estimated_tokens, self._token_rate(now))
+                case Unsent():
+                    self.release(report.reserved_tokens, now)
                 case Observed(kind="requests"):
                     self.state.rate.observe(report, now)
                 case Observed():
@@ -115,20 +119,25 @@ class Lane:
             by_window = min(by_window, 1)
         return min(by_window, by_rate)
 
-    def reserve(self, estimated_tokens: int, now: float, lead: float = 0.0) -> float | None:
-        """Take one request and its tokens. The time to send it at (`now`, or at most `lead` later); None: no room
-        now."""
+    def expect(self, estimated_tokens: int, now: float) -> int:
+        """What a request of this estimate is to take: what it will probably use. Never more than a minute's tokens."""
+        return round(self.state.tokens.expect(max(0, estimated_tokens), self._token_rate(now)))
+
+    def reserve(self, tokens: int, now: float, lead: float = 0.0, estimated: int | None = None) -> float | None:
+        """Take one request and these tokens, which `expect` gave for `estimated`. The time to send it at (`now`, or at
+        most `lead` later); None: no room now."""
         self._advance(now)
         state, lead = self.state, self._lead(lead, now)
-        known, amount = self._known(now), max(0, estimated_tokens)
-        tokens_at = state.tokens.opens_at(amount, self._token_rate(now), now)
+        known, amount, token_rate = self._known(now), max(0, tokens), self._token_rate(now)
+        tokens_at = state.tokens.opens_at(amount, token_rate, now)
         if tokens_at > now + lead:
             state.tokens.held_at = now
         send_at = max(state.rate.opens_at(known, now), tokens_at)
         if now < state.paused_until or state.is_waiting() or send_at > now + lead:
             return None
         state.rate.take(send_at, known, exact=lead > 0)
-        state.tokens.take(amount)
+        state.tokens.take(amount, token_rate)
+        state.tokens.note_estimate(amount if estimated is None else max(0, estimated))
         if state.in_a_row >= TRIAL_AFTER:
             state.paused_until = now + TRIAL_SECONDS
         return send_at
@@ -136,7 +145,7 @@ class Lane:
     def release(self, reserved_tokens: int, now: float) -> None:
         """Give back a reservation that was never sent: a hint that was lost, a job that was cancelled before."""
         self._advance(now)
-        self.state.tokens.give_back(max(0, reserved_tokens))
+        self.state.tokens.give_back(max(0, reserved_tokens), self._token_rate(now))
         self.state.rate.log.release()
 
     def restart(self, now: float) -> None:
@@ -156,30 +165,30 @@ class Lane:
             return "window"
         if state.rate.opens_at(self._known(now), now) > now:
             return "requests"
-        if state.tokens.opens_at(self.estimate_output(), self._token_rate(now), now) > now:
+        if self._tokens_at(None, now) > now:
             return "tokens"
         return None
 
-    def next_at(self, in_flight: int, now: float) -> float:
-        """When to look again at the latest, if no report comes before."""
+    def next_at(self, in_flight: int, now: float, tokens: int | None = None) -> float:
+        """When to look again at the latest, if no report comes before. `tokens`: the next request takes so many."""
         self._advance(now)
         state = self.state
-        opens = max(
-            state.paused_until,
-            state.rate.opens_at(self._known(now), now),
-            state.tokens.opens_at(self.estimate_output(), self._token_rate(now), now),
-        )
+        opens = max(state.paused_until, state.rate.opens_at(self._known(now), now), self._tokens_at(tokens, now))
         if in_flight >= self._window() and not state.is_waiting():
             opens = max(opens, now + FULL_LOOK)
         return min(max(opens, now), now + LONGEST_LOOK)
 
-    def estimate_output(self) -> int:
-        """The 95th percentile of what texts of this lane took in output tokens; a guess until some have finished."""
-        return self.state.sizes.percentile(0.95)
+    def estimate_output(self, most: int | None = None) -> int:
+        """The output tokens of a text that may take `most`: what nearly all of this lane took, or a guess."""
+        return self.state.sizes.expect(most, BELIEVED_SECONDS * (self._token_rate(self.state.at) or 0.0))
 
     def _window(self) -> int:
         size = int(self.state.window.size)
         return size if self.limits.max_streams is None else min(size, self.limits.max_streams)
+
+    def _tokens_at(self, tokens: int | None, now: float) -> float:
+        amount = self.expect(self.estimate_output(), now) if tokens is None else tokens
+        return self.state.tokens.opens_at(amount, self._token_rate(now), now)
 
     def _lead(self, lead: float, now: float) -> float:
         is_searching = self._known(now) is None and self.state.rate.is_searching()
@@ -214,7 +223,7 @@ class Lane:
 
     def _refused(self, report: Refused, now: float) -> None:
         state = self.state
-        state.tokens.refused(max(0, report.reserved_tokens))
+        state.tokens.refused(max(0, report.reserved_tokens), self._token_rate(now))
         state.rate.log.refused(report)
         if state.judged is None and report.sent_at >= state.cut_at:
             state.judged, state.judge_at = (report.sent_at, report.in_flight), now + JUDGE_SECONDS

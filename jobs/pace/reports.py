@@ -36,8 +36,9 @@ class Finished:
     sent_at: float
     at: float
     reserved_tokens: int
+    """What it took from the bucket."""
     used_tokens: int | None = None
-    """Prompt and output together, as the upstream counts them."""
+    """Prompt and output together, as the upstream counts them; 0: it refused the request or was not reached."""
     output_tokens: int | None = None
 
 
@@ -67,6 +68,14 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsent:
+    """A claimed job ended before its request was sent: it was cancelled, or its worker drains."""
+
+    at: float
+    reserved_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unplanned:
     """A running job sent a request that no reservation stands for: for the next part of its text. It keeps its place
     in flight, and takes a request and its tokens from the lane's limits as any other."""
@@ -75,5 +84,5 @@ class Unplanned:
     estimated_tokens: int
 
 
-Report = Accepted | Finished | Refused | Observed | Unplanned
+Report = Accepted | Finished | Refused | Observed | Unplanned | Unsent
 LimitedBy = Literal["max_streams", "window", "requests", "tokens", "retry_after"]

@@ -23,11 +23,22 @@ class Sizes(msgspec.Struct):
         if sum(self.counts.values()) >= 2 * REMEMBERED:
             self.counts = {k: n // 2 for k, n in self.counts.items() if n > 1}
 
+    def is_known(self) -> bool:
+        return sum(self.counts.values()) >= ENOUGH
+
+    def expect(self, most: int | None, believed: float) -> int:
+        """The output tokens of a text that may take `most`: no more than the 95th percentile, as many requests allow a
+        hundred times what they use. Until some have finished, `most` may be the truth and is believed up to `believed`.
+        """
+        usual = self.percentile(0.95)
+        if most is None:
+            return usual
+        return min(most, usual if self.is_known() else max(usual, int(believed)))
+
     def percentile(self, share: float) -> int:
-        total = sum(self.counts.values())
-        if total < ENOUGH:
+        if not self.is_known():
             return FIRST_GUESS
-        seen = 0
+        total, seen = sum(self.counts.values()), 0
         for key in sorted(self.counts, key=int):
             seen += self.counts[key]
             if seen >= share * total:

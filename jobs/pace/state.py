@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 
 from jobs.pace.rate import Rate
-from jobs.pace.reports import Observed, Report, Unplanned
+from jobs.pace.reports import Observed, Report, Unplanned, Unsent
 from jobs.pace.sizes import Sizes
 from jobs.pace.tokens import Stated, Tokens
 from jobs.pace.window import Window
@@ -75,7 +75,7 @@ fault: 17 of 20 processes in which eight threads began together).
 
 def not_ahead(report: Report, now: float) -> Report:
     """The same report, with no time after `now`: a process's clock may be a little ahead, or may have been set back."""
-    if isinstance(report, Observed | Unplanned):
+    if isinstance(report, Observed | Unplanned | Unsent):
         return report if report.at <= now else replace(report, at=now)
     if report.at <= now and report.sent_at <= report.at:
         return report

@@ -12,6 +12,10 @@ BURST_SECONDS = 1.5
 """The bucket holds what flows in within this time. Some upstreams count each second of a limit per minute, so it is
 short; but while many small requests are held back by their number, one second's runs over (2 % lost, simulated).
 """
+WINDOW_SECONDS = 60.0
+"""No request takes more than flows in within this time, and no debt is larger: a limit per minute has forgotten by then
+what was before. A request that said it might write a million tokens held up everybody else for minutes.
+"""
 SLOWEST = 1.0
 """Tokens a second, also when a limit says less: zero would never be looked at again."""
 SMOOTHING = 0.1
@@ -41,8 +45,8 @@ class Tokens(msgspec.Struct):
     """Of all tokens, those that are output: some upstreams limit both apart, and only sums are reserved."""
     mean_used: float | None = None
     mean_estimate: float | None = None
-    """Of finished texts and of reservations: estimates are high, and what a text will probably use is charged at once.
-    Charged whole, they would hold back a lane of long texts until these have ended.
+    """Of finished texts and of reservations: estimates are high, and what a text will probably use is taken at once.
+    Taken whole, they would hold back a lane of long texts until these have ended.
     """
 
     bins: Bins = msgspec.field(default_factory=list)
@@ -69,43 +73,50 @@ class Tokens(msgspec.Struct):
         if rate is None:
             self.level = 0.0
         else:
-            self.level = min(rate * BURST_SECONDS, self.level + max(0.0, now - self.at) * rate)
+            self.level = max(self.level, -rate * WINDOW_SECONDS) + max(0.0, now - self.at) * rate
+            self.level = min(rate * BURST_SECONDS, self.level)
         self.at = max(self.at, now)
 
     def opens_at(self, amount: float, rate: float | None, now: float) -> float:
         """When `amount` can be taken. One that is larger than the bucket waits until that is full and leaves a debt."""
         if rate is None:
             return now
-        missing = min(self.charge(amount), rate * BURST_SECONDS) - self.level
+        missing = min(amount, rate * BURST_SECONDS) - self.level
         return now + max(0.0, missing) / rate
 
-    def charge(self, amount: float) -> float:
-        """What a request of this estimate will probably use."""
-        if not self.mean_used or not self.mean_estimate:
-            return amount
-        return amount * min(2.0, max(0.05, self.mean_used / self.mean_estimate))
+    def expect(self, estimate: float, rate: float | None) -> float:
+        """What a request of this estimate takes: what it will probably use."""
+        if self.mean_used and self.mean_estimate:
+            estimate *= min(2.0, max(0.05, self.mean_used / self.mean_estimate))
+        return _within_window(estimate, rate)
 
-    def take(self, amount: float) -> None:
-        self.level -= self.charge(amount)
-        self.unstated.take(self.charge(amount), self.at)
-        self.mean_estimate = _towards(self.mean_estimate, amount)
+    def take(self, amount: float, rate: float | None) -> None:
+        amount = _within_window(amount, rate)
+        self.level -= amount
+        self.unstated.take(amount, self.at)
 
-    def give_back(self, amount: float) -> None:
-        self.level += self.charge(amount)
-        self.unstated.give_back(self.charge(amount))
+    def note_estimate(self, estimate: float) -> None:
+        """It was reserved with this estimate."""
+        self.mean_estimate = _towards(self.mean_estimate, estimate)
 
-    def refused(self, amount: float) -> None:
-        self.level += self.charge(amount)
-        self.unstated.refused(self.charge(amount))
+    def give_back(self, amount: float, rate: float | None) -> None:
+        amount = _within_window(amount, rate)
+        self.level += amount
+        self.unstated.give_back(amount)
 
-    def settle(self, report: Finished) -> None:
+    def refused(self, amount: float, rate: float | None) -> None:
+        amount = _within_window(amount, rate)
+        self.level += amount
+        self.unstated.refused(amount)
+
+    def settle(self, report: Finished, rate: float | None) -> None:
+        """Give back what was taken, less what was used. Of a text that nobody has counted, what was taken stays."""
         if report.used_tokens is None:
             return
+        self.level += _within_window(report.reserved_tokens, rate) - report.used_tokens
+        if report.used_tokens == 0:  # it was not written at all, so it says nothing of those that are
+            return
         self.bins = count(self.bins, report.at, report.used_tokens)
-        charged = self.charge(report.reserved_tokens)
-        if self.mean_used and report.reserved_tokens < 4 * (self.mean_estimate or 0.0):
-            charged = self.mean_used  # it may have been reserved when estimates were lower
-        self.level += charged - report.used_tokens
         self.mean_used = _towards(self.mean_used, report.used_tokens)
         if report.output_tokens is not None and report.used_tokens > 0:
             share = min(1.0, max(0.0, report.output_tokens / report.used_tokens))
@@ -124,6 +135,11 @@ class Tokens(msgspec.Struct):
         self.stated[report.kind] = stated
         if report.kind == "tokens" and report.remaining is not None:
             self.level = min(self.level, report.remaining)
+
+
+def _within_window(amount: float, rate: float | None) -> float:
+    """Of a request that a version before has reserved or nobody planned, too."""
+    return amount if rate is None else min(amount, rate * WINDOW_SECONDS)
 
 
 def _towards(mean: float | None, value: float) -> float:

@@ -121,7 +121,8 @@ class Simulation:
         for _ in range(min(lane.room(self.in_flight, EPOCH + now, self.lead), len(self.waiting))):
             work = self.waiting[-1]
             estimate = work.prompt_tokens + lane.estimate_output()
-            send_at = lane.reserve(estimate, EPOCH + now, self.lead)
+            tokens = lane.expect(estimate, EPOCH + now)
+            send_at = lane.reserve(tokens, EPOCH + now, self.lead, estimate)
             if send_at is None:
                 break
             self.waiting.pop()
@@ -130,7 +131,7 @@ class Simulation:
             sent = max(send_at - EPOCH, now + self.random.uniform(0.005, 0.030))
             count = self.in_flight
             arrives = sent + self._on_the_way()
-            self._at(arrives, lambda t, w=work, e=estimate, c=count, s=sent: self._send(process, w, e, c, s, t))  # type: ignore[misc]
+            self._at(arrives, lambda t, w=work, e=tokens, c=count, s=sent: self._send(process, w, e, c, s, t))  # type: ignore[misc]
         if told or reserved:  # as dispatch does it
             self.row, self.unstored = msgspec.json.encode(lane.to_json()), None
         else:
@@ -152,7 +153,7 @@ class Simulation:
             return 0.0
         return self.random.expovariate(800) + (self.random.uniform(0.01, 0.05) if self.random.random() < 0.005 else 0.0)
 
-    def _send(self, process: _Process, work: Work, estimate: int, count: int, noted: float, now: float) -> None:
+    def _send(self, process: _Process, work: Work, tokens: int, count: int, noted: float, now: float) -> None:
         if not process.alive:
             self._at(now + 15.0, lambda _now: self._requeue(work))
             return
@@ -167,27 +168,27 @@ class Simulation:
                 partial(self._observe, process, observed),
             )
         if answer.starts_at is None:
-            refused = Refused(sent, EPOCH + answer.ends_at, answer.retry_after, count, estimate)
+            refused = Refused(sent, EPOCH + answer.ends_at, answer.retry_after, count, tokens)
             self._report(process, answer.ends_at, refused, lambda: self._requeue(work))
             return
         job = next(self.jobs)
         process.running.add(job)
         begun = Accepted(sent, EPOCH + answer.starts_at, answer.starts_at - noted, count)
         self._at(answer.starts_at, lambda t: self._report(process, t, begun) if job in process.running else None)
-        self._at(answer.ends_at, lambda t: self._end(process, job, work, estimate, sent, t))
+        self._at(answer.ends_at, lambda t: self._end(process, job, work, tokens, sent, t))
 
     def _observe(self, process: _Process, observed: Observed, now: float) -> None:
         told = Observed(EPOCH + now, observed.kind, observed.limit, observed.remaining, observed.reset_seconds, 60.0)
         self._report(process, now, told)
 
-    def _end(self, process: _Process, job: int, work: Work, estimate: int, sent: float, now: float) -> None:
+    def _end(self, process: _Process, job: int, work: Work, tokens: int, sent: float, now: float) -> None:
         self.provider.leave()
         if not process.alive:
             self._at(now + 15.0, lambda _now: self._requeue(work))
             return
         process.running.discard(job)
         self.seen.ends.append((now, work.tokens))
-        self._report(process, now, Finished(sent, EPOCH + now, estimate, work.tokens, work.output_tokens), self._done)
+        self._report(process, now, Finished(sent, EPOCH + now, tokens, work.tokens, work.output_tokens), self._done)
 
     def _done(self) -> None:
         self.in_flight -= 1

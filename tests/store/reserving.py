@@ -29,7 +29,7 @@ class Unpaced(Lane):
     def room(self, in_flight: int, now: float, lead: float = 0.0) -> int:
         return 1_000_000
 
-    def reserve(self, estimated_tokens: int, now: float, lead: float = 0.0) -> float | None:
+    def reserve(self, tokens: int, now: float, lead: float = 0.0, estimated: int | None = None) -> float | None:
         return now
 
 

@@ -25,6 +25,8 @@ class Body:
         self._encoding = headers.get("content-encoding", "").strip().lower() or "identity"
         self._decoder = zlib.decompressobj(_ZLIB if self._encoding == "deflate" else _GZIP)
         self._may_be_raw = self._encoding == "deflate"
+        self._held = b""
+        """A first byte alone, which does not tell whether it is raw."""
         self._unpacked: Iterator[bytes] = iter(())
         self._is_inside = False
         """More compressed bytes must follow: their end mark has not come."""
@@ -81,6 +83,10 @@ class Body:
                 f"The upstream compressed its answer as {self._encoding!r} although it was asked not to."
                 " Turn compression off there, or in the proxy in front of it."
             )
+        if self._may_be_raw:
+            packed, self._held = self._held + packed, b""
+            if len(packed) == 1:
+                packed, self._held = b"", packed
         while packed:
             try:
                 piece = self._decoder.decompress(packed, MAX_UNPACKED_BYTES)

@@ -1,0 +1,32 @@
+"""What a project's turn in a lane costs: the share that it had of what the lane is short of."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from jobs.dispatch.upstream_total import UpstreamTotal
+from jobs.pace.lane import Lane
+from jobs.pace.sizes import FIRST_GUESS
+
+SCARCE_SECONDS = 60.0
+"""Tokens are what a lane is short of for so long after they have last held a request back."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnCosts:
+    """Of a lane at one moment. By seconds of streams alone, a project whose prompts are long and whose answers are
+    short had nearly all tokens of a lane. A cost by tokens is near the mean time of a request, so that what was learned
+    stands when tokens become scarce.
+    """
+
+    of_one_token: float
+    """0: there are enough."""
+
+    @classmethod
+    def of(cls, lane: Lane, total: UpstreamTotal, now: float) -> Self:
+        held_at = max(one.state.tokens.held_at for one in (lane, total.lane) if one is not None)
+        if now - held_at >= SCARCE_SECONDS:
+            return cls(0.0)
+        return cls((lane.state.window.lasts or 1.0) / (lane.state.tokens.mean_used or FIRST_GUESS))
+
+    def of_tokens(self, tokens: int) -> float:
+        return self.of_one_token * tokens

@@ -1,0 +1,116 @@
+"""Projects in a lane with a limit of tokens: who asks for many keeps nobody out."""
+
+from dataclasses import dataclass, field, replace
+from statistics import median
+
+import pytest
+from sqlalchemy import select
+
+from jobs.dispatch.lane_news import Ended, LaneNews
+from jobs.dispatch.waiting import find_why_waiting
+from jobs.intake.submission import BatchOptions, NewJob, submit_batch, submit_job
+from jobs.lifecycle.transitions import finish
+from jobs.model.endings import MAX_CRASHES
+from jobs.pace.reports import Accepted, Finished
+from jobs.store.database import Database
+from jobs.tables import jobs
+from tests.store.reserving import HINT_SECONDS, lanes_of, upstream
+from tests.store.store_fixtures import USAGE, Store, new_job, store, written
+
+__all__ = ["store"]  # a fixture
+
+LIMITED = upstream("default", tokens_per_minute=200_000)
+
+
+def asking(max_tokens: int | None = None, prompt: int = 0) -> NewJob:
+    """A job that allows so many tokens, and whose prompt has so many."""
+    messages = [{"role": "user", "content": "a b " * prompt}]
+    limit = {} if max_tokens is None else {"max_tokens": max_tokens}
+    return replace(new_job(), request={**new_job().request, "messages": messages, **limit})
+
+
+@dataclass
+class Worker:
+    """A process whose requests take a time and tokens by their project."""
+
+    store: Store
+    takes: dict[str, tuple[float, int]]
+    """Seconds and tokens."""
+    turn_seconds: float = 0.2
+    waited: dict[str, list[float]] = field(default_factory=dict)
+    running: list[tuple[float, str, float, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.lanes = lanes_of(self.store.database, HINT_SECONDS, LIMITED)
+
+    def turn(self) -> None:
+        now = self.store.clock.now.timestamp()
+        ended = [one for one in self.running if one[0] <= now]
+        self.running = [one for one in self.running if one[0] > now]
+        for at, job_id, sent_at, reserved in ended:
+            job = self.store.job(job_id)
+            seconds, used = self.takes[job.project]
+            finished = Finished(sent_at, at, reserved, used, min(50, used))
+            self.lanes.note(("default", "m1"), LaneNews([finished], [Ended(job.project, seconds, used)]))
+            assert finish(self.store.database, job_id, job.attempt, written("text", usage=USAGE))
+        for job_id in self.lanes.reserve(100, MAX_CRASHES).reserved:
+            claimed = self.store.claim(job_id)
+            job = claimed.job
+            seconds, _ = self.takes[job.project]
+            self.waited.setdefault(job.project, []).append(now - job.created_at.timestamp())
+            self.running.append((now + seconds, job_id, now, claimed.reserved_tokens))
+            self.lanes.note(("default", "m1"), LaneNews([Accepted(now, now + 0.05, 0.05, len(self.running))]))
+        self.store.clock.advance(self.turn_seconds)
+
+    def run_beside(self, seconds: int, greedy: int) -> None:
+        """`alpha` has so many requests of a million tokens waiting, and `beta` submits a small one each second."""
+        asks = asking(max_tokens=1_000_000, prompt=self.takes["alpha"][1] - 50)
+        submit_batch(self.store.database, [asks] * greedy, BatchOptions(project="alpha"))
+        for _ in range(seconds):
+            submit_job(self.store.database, asking(max_tokens=100), project="beta")
+            for _ in range(round(1 / self.turn_seconds)):
+                self.turn()
+
+
+@pytest.mark.parametrize(
+    ("alpha", "longest"),
+    [((0.1, 50), 1.5), ((60.0, 50), 5.5), ((0.1, 20_000), 9.0)],
+    ids=["short", "slow", "with long prompts"],
+)
+def test_requests_of_a_million_tokens_keep_no_other_project_waiting(
+    sqlite_database: Database, alpha: tuple[float, int], longest: float
+) -> None:
+    """Before, one of them stopped the lane for minutes, and two hundred for good."""
+    worker = Worker(Store(sqlite_database), {"alpha": alpha, "beta": (0.1, 100)})
+    worker.run_beside(40, greedy=50)
+    assert len(worker.waited["beta"]) >= 40 - longest
+    assert median(worker.waited["beta"]) <= 0.75 * longest
+    assert max(worker.waited["beta"]) <= longest
+    assert worker.waited["alpha"], "they go, too"
+
+
+def test_where_tokens_are_scarce_projects_share_these_and_not_the_time(sqlite_database: Database) -> None:
+    """By seconds, the one with long prompts and short answers had nearly all of them."""
+    sizes = {"long": (0.2, 10_000), "slow": (2.0, 1_000)}
+    worker = Worker(Store(sqlite_database), sizes, turn_seconds=0.1)
+    for project, (_, tokens) in sizes.items():
+        submit_batch(worker.store.database, [asking(prompt=tokens - 50)] * 300, BatchOptions(project=project))
+    for _ in range(600):
+        worker.turn()
+    used = {project: len(waited) * sizes[project][1] for project, waited in worker.waited.items()}
+    assert 0.4 <= used["long"] / sum(used.values()) <= 0.6
+    assert sum(used.values()) >= 0.9 * 200_000, "and the limit is used"
+
+
+def test_a_job_that_waits_for_tokens_says_so_and_stores_what_it_takes(store: Store) -> None:
+    worker = Worker(store, {"default": (60.0, 50)})
+    asks = asking(max_tokens=1_000_000)
+    first = submit_job(store.database, asks).id
+    worker.turn()
+    with store.database.read() as connection:
+        tokens = connection.scalar(select(jobs.c.reserved_tokens).where(jobs.c.id == first))
+    assert tokens is not None
+    assert 1000 < tokens < 200_000 / 10
+    waits = submit_job(store.database, asks).id
+    worker.turn()
+    assert find_why_waiting(store.database, [waits], [LIMITED], HINT_SECONDS)[waits].limited_by == "tokens"
