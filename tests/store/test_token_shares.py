@@ -6,16 +6,18 @@ from statistics import median
 import pytest
 from sqlalchemy import select
 
+from jobs.dispatch.holds import read_holds
 from jobs.dispatch.lane_news import Ended, LaneNews
 from jobs.dispatch.waiting import find_why_waiting
 from jobs.intake.submission import BatchOptions, NewJob, submit_batch, submit_job
-from jobs.lifecycle.transitions import finish
+from jobs.lifecycle.transitions import finish, hold_back
 from jobs.model.endings import MAX_CRASHES
 from jobs.pace.reports import Accepted, Finished
 from jobs.store.database import Database
 from jobs.tables import jobs
-from tests.store.reserving import HINT_SECONDS, lanes_of, upstream
-from tests.store.store_fixtures import USAGE, Store, new_job, store, written
+from tests.store.failing import fail
+from tests.store.reserving import HINT_SECONDS, lanes_of, take_due, upstream
+from tests.store.store_fixtures import REFUSED, USAGE, Store, new_job, store, written
 
 __all__ = ["store"]  # a fixture
 
@@ -114,3 +116,22 @@ def test_a_job_that_waits_for_tokens_says_so_and_stores_what_it_takes(store: Sto
     waits = submit_job(store.database, asks).id
     worker.turn()
     assert find_why_waiting(store.database, [waits], [LIMITED], HINT_SECONDS)[waits].limited_by == "tokens"
+
+
+def test_a_probe_goes_although_there_are_no_tokens_and_takes_none(store: Store) -> None:
+    """Before, it gave back at its end what it had not taken."""
+    first, probe = store.submit(), store.submit()
+    lanes = lanes_of(store.database, HINT_SECONDS, LIMITED)
+    assert take_due(store.database, 1, HINT_SECONDS) == [first]
+    store.claim(first)
+    fail(store, first, "away")
+    hold_back(store.database, first, 1, written(), REFUSED, store.clock.now, refused=False)
+    [hold] = read_holds(store.database)
+    assert hold.probe_at is not None
+    store.clock.now = hold.probe_at
+    sent_at = store.clock.now.timestamp()
+    lanes.note(("default", "m1"), LaneNews([Finished(sent_at, sent_at, 0, 10**6, 50)]))
+    reserved = lanes.reserve(10, MAX_CRASHES).reserved
+    assert reserved in ([first], [probe])
+    with store.database.read() as connection:
+        assert connection.scalar(select(jobs.c.reserved_tokens).where(jobs.c.id == reserved[0])) == 0
