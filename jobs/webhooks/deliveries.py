@@ -85,14 +85,12 @@ def find_due(
     # By the index of an endpoint's own: one that is away or paused may have a hundred thousand due, and they cost
     # nothing here.
     with_due = endpoints_with_due()
-    own = select(deliveries.c.due_at).where(deliveries.c.webhook_id == webhooks.c.id, is_due)
-    oldest = own.order_by(deliveries.c.due_at).limit(1).scalar_subquery()
     waiting = (
         select(webhooks.c.id, webhooks.c.project, webhooks.c.failures)
         .join(with_due, with_due.c.webhook_id == webhooks.c.id)
-        .where(webhooks.c.paused_at.is_(None), oldest.is_not(None))
+        .where(webhooks.c.paused_at.is_(None), with_due.c.due_at <= now)
         .where(webhooks.c.id.not_in(full_endpoints), webhooks.c.project.not_in(full_projects))
-        .order_by(oldest)
+        .order_by(with_due.c.due_at)
         .limit(_MOST_ENDPOINTS)
     )
     found = []

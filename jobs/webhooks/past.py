@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, select, tuple_
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, select, true, tuple_
 
 from jobs.store.database import Database
 from jobs.store.pages import in_portions, read_page
@@ -13,7 +13,7 @@ from jobs.tables import webhook_deliveries as deliveries
 from jobs.tables import webhooks
 from jobs.webhooks.endpoints import delete_batch_endpoints
 from jobs.webhooks.events import MOST_DELIVERIES, add_test_event
-from jobs.webhooks.waiting import change_in_rounds, endpoints_with_due, give_up_oldest
+from jobs.webhooks.waiting import change_in_rounds, change_some, endpoints_with_due, give_up_oldest
 
 KEPT_DAYS = 7
 """How long deliveries can be looked at and sent again; longer than the last try takes."""
@@ -69,10 +69,11 @@ def replay(database: Database, webhook_id: str, event_id: str | None = None) -> 
     """Send an event again, whatever became of it; or else all that were given up. With their old ids, by the whole
     schedule. How many there are. Whoever ends in between leaves the rest given up, to be replayed by the next call.
     """
-    which = deliveries.c.given_up_at.is_not(None) if event_id is None else deliveries.c.event_id == event_id
     # A try that is under way now counts as one of the new ones.
     again = {"due_at": database.now(), "tries": 0, "delivered_at": None, "given_up_at": None}
-    return change_in_rounds(database, webhook_id, which, again)
+    if event_id is not None:
+        return change_some(database, webhook_id, [event_id], true(), again) or 0
+    return change_in_rounds(database, webhook_id, deliveries.c.given_up_at.is_not(None), again)
 
 
 def send_test(database: Database, webhook_id: str) -> str:

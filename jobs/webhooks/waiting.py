@@ -5,7 +5,9 @@ paused cost one step, however many they are. Versions before this took them out 
 may still do so while their workers end; a resume puts them back.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, and_, or_, select, update
@@ -23,19 +25,24 @@ TAKEN_SECONDS = 1.2
 """For how long a delivery is taken. When a process dies, another one sends its events within 2 s."""
 
 
+@cache
 def endpoints_with_due() -> CTE:
-    """Each `webhook_id` for which something is to be sent now or later; the last row is null.
+    """Each `webhook_id` for which something is to be sent now or later, and when the first of it is (`due_at`); the
+    last row is null.
 
     Found by one step in the index for each, not by a look at all that waits.
     """
-    first = select(_next_endpoint().label("webhook_id")).cte("with_due", recursive=True)
-    following = select(_next_endpoint(first.c.webhook_id)).select_from(first).where(first.c.webhook_id.is_not(None))
-    return first.union_all(following)
+    first = select(_next("webhook_id").label("webhook_id"), _next("due_at").label("due_at"))
+    with_due = first.cte("with_due", recursive=True)
+    before = with_due.c.webhook_id
+    following = select(_next("webhook_id", before), _next("due_at", before)).select_from(with_due)
+    return with_due.union_all(following.where(before.is_not(None)))
 
 
-def _next_endpoint(after: ColumnElement[str] | None = None) -> ScalarSelect[str]:
+def _next(name: str, after: ColumnElement[str] | None = None) -> ScalarSelect[Any]:
+    """A column of the delivery that is due first at the next endpoint."""
     one = deliveries.alias()
-    found = select(one.c.webhook_id).where(one.c.due_at.is_not(None))
+    found = select(one.c[name]).where(one.c.due_at.is_not(None))
     if after is not None:
         found = found.where(one.c.webhook_id > after)
     # The order of `webhook_deliveries_due_of`: the primary key would lead by all that was delivered.
@@ -55,24 +62,46 @@ def change_in_rounds(
 
     Whoever ends in between leaves the rest as it was, to be changed by the next call.
     """
-    own, after, count = deliveries.c.webhook_id == webhook_id, "", 0
-    wanted = select(deliveries.c.event_id).where(own, which).order_by(deliveries.c.event_id)
+    after, count = "", 0
     while True:
+        # Asked as a column: as a condition, it has PostgreSQL read all that is left in each round, by another index.
+        some = select(deliveries.c.event_id, which.label("wanted")).where(deliveries.c.webhook_id == webhook_id)
+        some = some.where(deliveries.c.event_id > after).order_by(deliveries.c.event_id).limit(MOST_DELIVERIES)
         with database.read() as connection:
-            more = wanted.where(deliveries.c.event_id > after).limit(MOST_DELIVERIES)
-            found = connection.scalars(more).all()
-        if not found:
+            rows = connection.execute(some).all()
+        if not rows:
             return count
-        with database.write() as connection:
-            # The endpoint before its deliveries, and these by id: so does everybody who locks many.
-            if only_while is not None:
-                endpoint = select(webhooks.c.id).where(webhooks.c.id == webhook_id, only_while)
-                if connection.scalar(endpoint.with_for_update()) is None:
-                    return count
-            still = connection.scalars(wanted.where(deliveries.c.event_id.in_(found)).with_for_update()).all()
-            if still:
-                connection.execute(update(deliveries).where(own, deliveries.c.event_id.in_(still)).values(values))
-        after, count = found[-1], count + len(still)
+        if found := [row.event_id for row in rows if row.wanted]:
+            changed = change_some(database, webhook_id, found, which, values, only_while=only_while)
+            if changed is None:
+                return count
+            count += changed
+        after = rows[-1].event_id
+
+
+def change_some(
+    database: Database,
+    webhook_id: str,
+    event_ids: Sequence[str],
+    which: ColumnElement[bool],
+    values: dict[str, Any],
+    *,
+    only_while: ColumnElement[bool] | None = None,
+) -> int | None:
+    """Change these, if they are still such, in one transaction. How many; None: the endpoint is not `only_while`."""
+    own = (deliveries.c.webhook_id == webhook_id, deliveries.c.event_id.in_(event_ids))
+    with database.write() as connection:
+        # The endpoint before its deliveries, and these by id: so does everybody who locks many.
+        if only_while is not None:
+            endpoint = select(webhooks.c.id).where(webhooks.c.id == webhook_id, only_while)
+            if connection.scalar(endpoint.with_for_update()) is None:
+                return None
+        locked = select(deliveries.c.event_id, which.label("wanted")).where(*own).order_by(deliveries.c.event_id)
+        still = [row.event_id for row in connection.execute(locked.with_for_update()) if row.wanted]
+        if still:
+            mine = update(deliveries).where(deliveries.c.webhook_id == webhook_id, deliveries.c.event_id.in_(still))
+            connection.execute(mine.values(values))
+    return len(still)
 
 
 def bring_forward(database: Database, webhook_id: str) -> None:
@@ -111,9 +140,9 @@ def _give_up_oldest(database: Database, webhook_id: str) -> int:
     now = database.now()
     # What is taken, a little later than now, is being sent.
     idle = or_(deliveries.c.due_at <= now, deliveries.c.due_at > now + timedelta(seconds=TAKEN_SECONDS))
-    which = and_(*own, deliveries.c.event_id.in_(found), idle)
+    which = and_(_UNDELIVERED, idle)
     values = {"due_at": None, "given_up_at": now, "last_error": f"more than {MOST_WAITING:,} events waited"}
-    return change_in_rounds(database, webhook_id, which, values)
+    return change_some(database, webhook_id, found, which, values) or 0
 
 
 _UNDELIVERED = and_(deliveries.c.delivered_at.is_(None), deliveries.c.given_up_at.is_(None))
