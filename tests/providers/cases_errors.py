@@ -102,21 +102,6 @@ CASES: list[Case] = [
         says="out of memory",
         given=GIVEN,
     ),
-    *(
-        again(
-            f"an error inside of the choice, {what}",
-            "OpenRouter: Errors and Debugging",
-            ROLE,
-            HALF,
-            event({"id": "x", "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": reason, **ERROR}]}),
-            DONE,
-            code=IN_STREAM,
-            says="Provider disconnected",
-            cause=None,
-            given=GIVEN,
-        )
-        for what, reason in (("and no reason", None), ("and stop", "stop"))
-    ),
     again(
         "an error chunk with finish_reason error",
         "issue 11, c36: OpenRouter",
@@ -261,4 +246,19 @@ CASES: list[Case] = [
         stream(HALF, b'data: {"choices":[{"index":0,"delta":{"content":" more"},"x":fals: keepalive\n\ne}]}\n\n', DONE),
         Fails("upstream_malformed_chunk", says=("keepalive",), given=GIVEN),
     ),
+    *(
+        again(
+            f"an error in the choice, beside {reason}",
+            "OpenRouter: Errors and Debugging",
+            HALF,
+            event(broken),
+            DONE,
+            code=IN_STREAM,
+            says="Provider disconnected",
+            cause=None,
+            given=GIVEN,
+        )
+        for reason in (None, "stop")
+        for broken in [{"choices": [{"delta": {}, "finish_reason": reason, **ERROR}]}]
+    ),  # fmt: skip
 ]
