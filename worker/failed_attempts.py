@@ -20,7 +20,7 @@ from worker.answer_check import NotAccepted
 from worker.db_retry import retry_unless_draining, retry_until_stored
 from worker.reports import Sent
 from worker.upstream.errors import Interrupted, UpstreamError
-from worker.verdict import Verdict, find_fault
+from worker.verdict import Verdict, find_fault, odd_reason
 
 log = getLogger(__name__)
 
@@ -53,8 +53,8 @@ class FailedAttempts:
         """Queue the job again or end it, as the fault was its own or its upstream's."""
         if isinstance(error, NotAccepted):
             return self._reject(running, error, written)
-        verdict = find_fault(error)
         sent = running.sent
+        verdict = find_fault(error, has_written=_has_written(sent))
         if verdict.fault == "job" or sent is None:
             return self._charge(running, error, written)
         if verdict.fault == "limit" or verdict.fault == "queue":  # noqa: PLR1714 - mypy narrows only this
@@ -134,7 +134,8 @@ class FailedAttempts:
             return self._charge(running, error, written)
         # A server that drops its only request has been paid for nothing, and would be without end.
         if isinstance(error, Interrupted) and sent.most_in_flight <= 1:
-            return self._charge(running, error, written)
+            reason = odd_reason(has_written=_has_written(sent))
+            return self._hold_or_charge(running, sent, error, written, reason, by_status=True)
         alone = others and job.refused_at is not None and before.refused_before == job.id
         if alone and job.refusals + 1 >= MOST_REFUSALS:
             return JobStatus.FAILED, "fail", self._keep(running, transitions.fail, written, error)
@@ -180,3 +181,8 @@ class FailedAttempts:
         """Exponential with full jitter, and never sooner than the upstream asked for."""
         ceiling = min(self._settings.retry_cap_seconds, self._settings.retry_base_seconds * 2**failures)
         return (error.retry_after_seconds or 0.0) + random.uniform(0, ceiling)
+
+
+def _has_written(sent: Sent | None) -> bool:
+    """Whether anything has come that must be paid for."""
+    return sent is not None and sent.accepted_at is not None

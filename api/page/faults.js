@@ -10,6 +10,7 @@ const QUOTED = [
   "upstream_server_error",
   "upstream_error_in_stream",
   "upstream_unauthorized",
+  "upstream_not_a_stream",
   "upstream_quota_spent",
   "schema_mismatch",
 ];

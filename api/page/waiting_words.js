@@ -4,7 +4,7 @@ import { inWords } from "./faults.js";
 import { time, clock } from "./format.js";
 import { has, pieces, t } from "./words.js";
 
-const REASONS = ["paused", "credit", "key", "limit", "away"];
+const REASONS = ["paused", "credit", "key", "limit", "url", "away"];
 
 /** The part of a key that is the hold's reason; one of a later version is only called a hold. */
 const reasonOf = (hold) => (REASONS.includes(hold.reason) ? hold.reason : "other");
@@ -23,12 +23,13 @@ export function holdAdvice(hold) {
 function todoFor(hold) {
   if (hold.reason === "paused") return t(hold.may_resume ? "hold.paused.todo" : "hold.paused.operator");
   if (!hold.may_resume) return t("hold.operator");
-  if (hold.reason === "away" && hold.url) return t("hold.away.todo_url", { url: hold.url });
+  const named = `hold.${reasonOf(hold)}.todo_url`;
+  if (hold.url && has(named)) return t(named, { url: hold.url });
   return t(`hold.${reasonOf(hold)}.todo`);
 }
 
-/** Whether a message is Longhand's own, who reached nobody: answers begin with their status. */
-const isOurs = ({ reason, message }) => reason === "away" && !/^\d{3}\b/.test(message);
+/** Whether a message only says that nobody was reached, which the title says already. */
+const isOurs = ({ reason, message }) => reason === "away" && /^No connection to /.test(message);
 
 /** What was said when it was held: by the upstream, or by who paused it; empty when that is nothing new. */
 export function holdMessage(hold) {

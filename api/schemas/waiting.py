@@ -12,7 +12,9 @@ class HoldDetail(Described):
 
     kind: Literal["batch", "project", "model", "upstream"]
     target: str
-    reason: str = Field(description="`paused`, or of a hold of Longhand's own: `away`, `credit`, `key` or `limit`.")
+    reason: str = Field(
+        description="`paused`, or of a hold of Longhand's own: `away`, `url`, `credit`, `key` or `limit`."
+    )
     since: float
     message: str
     held_by: str

@@ -48,7 +48,9 @@ class HoldKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What is held, since when and why. `reason` is `paused`, or of the system's `credit`, `key`, `limit` or `away`."""
+    """What is held, since when and why. `reason` is `paused`, or of the system's `credit`, `key`, `limit`, `url` or
+    `away`.
+    """
 
     kind: HoldKind
     target: str

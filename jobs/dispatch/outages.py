@@ -3,25 +3,30 @@
 An upstream that cannot be reached is held at once. What it says of the credit or the key may be about one request, by
 whatever code or status: another project or another model must be told the same, or there must be nobody else to hold
 back. One that answers 500, or breaks off, is held when a second job in a row gets that, and nobody was accepted in
-between; then the first one is given its attempt back. Whatever an upstream says to one job while it accepts others, is
-the job's own.
+between; then the first one is given its attempt back. So is one whose answers are none of this API, or none that a well
+upstream gives. Whatever an upstream says to one job while it accepts others, is the job's own.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, RowMapping, ScalarSelect, Select, and_, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, func, or_, select, update
 
-from jobs.dispatch.due import QUEUED, RESERVED, RUNNING, using
+from jobs.dispatch.due import QUEUED
 from jobs.dispatch.holds import HoldKind
-from jobs.dispatch.upstream_holds import FIRST_PROBE_SECONDS, begin_hold, find_system_hold, lock_lanes, put_off_probe
-from jobs.model.status import AttemptOutcome, JobStatus
+from jobs.dispatch.others import SUSPECT_SECONDS, are_others, do_others_send, find_whole
+from jobs.dispatch.upstream_holds import (
+    FIRST_PROBE_SECONDS,
+    LONGEST_PROBE_SECONDS,
+    begin_hold,
+    find_system_hold,
+    lock_lanes,
+    put_off_probe,
+)
+from jobs.model.status import AttemptOutcome
 from jobs.store.database import Database, insert_into
 from jobs.tables import attempts, holds, jobs, lanes
-
-SUSPECT_SECONDS = 60.0
-"""Two failures of different jobs that are further apart than this say nothing of the upstream."""
 
 MOST_ALONE = 3
 """A job goes back uncharged this often although others were accepted since; then it is charged as for any failure."""
@@ -34,12 +39,20 @@ MOST_DOUBTED = 14
 are told the same, or have sent nothing for `SUSPECT_SECONDS`.
 """
 
-MOST_READ = 1000
-"""So many of the jobs that ended last are looked through for those of other projects."""
+LONGEST_DOUBT_SECONDS = 900.0
+"""An upstream that gives every probe an answer which may be the request's own fault is held so long without charge.
+Then each probe is charged, and the next one comes soon: jobs that are all at fault themselves come to an end.
+"""
 
-_ENDED = (JobStatus.COMPLETED, JobStatus.FAILED)
+SOON_SECONDS = 2.0
 
-Reason = Literal["credit", "key", "away", "failing", "cut"]
+Reason = Literal["credit", "key", "away", "failing", "cut", "url", "odd", "broken"]
+"""`url`: what answers there is no API of this kind. `odd`: an answer that says nothing, or an error without a code.
+`broken`: the same after text that is paid for, or an end in the middle that came in order.
+"""
+
+_ONE_IS_NONE = frozenset(("failing", "cut", "url", "odd", "broken"))
+"""Only the second job in a row shows that it is the upstream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +79,16 @@ class Failure:
     def is_doubtful(self) -> bool:
         """It blames the account or the key, and may be about this request all the same."""
         return self.reason in ("credit", "key")
+
+    @property
+    def is_paid(self) -> bool:
+        """It has written, so its first words prove nothing."""
+        return self.reason in ("cut", "broken")
+
+    @property
+    def may_be_own(self) -> bool:
+        """The request may have brought it about, even if all are told the same."""
+        return self.reason in ("odd", "broken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,28 +138,40 @@ def forgive_if_held(connection: Connection, upstream: str, job_id: str, sent_at:
 
 
 def _judge_held(connection: Connection, failure: Failure, hold: RowMapping, now: datetime) -> Judgement:
-    is_cut = failure.reason == "cut"
+    is_cut = failure.is_paid
     if hold["probe_job"] == failure.job_id and hold["held_by"] == "system":
+        is_long = failure.may_be_own and (now - hold["since"]).total_seconds() >= LONGEST_DOUBT_SECONDS
+        longest = SOON_SECONDS if is_long else LONGEST_PROBE_SECONDS
         cut_bytes = failure.written_bytes if is_cut else None
-        put_off_probe(connection, hold, failure.job_id, _reason(failure), failure.message, now, cut_bytes=cut_bytes)
+        told = (failure.job_id, _reason(failure), failure.message)
+        put_off_probe(connection, hold, *told, now, cut_bytes=cut_bytes, longest_seconds=longest)
+        if is_long:
+            return Judgement(charged=True)
     # A stream that was cut has been paid for, so it does not go back without end.
     return Judgement(charged=is_cut and failure.refusals >= MOST_CUT, alone=is_cut)
 
 
 def _judge(connection: Connection, failure: Failure, accepted_at: datetime | None, now: datetime) -> Judgement:
-    is_cut = failure.reason == "cut"
+    is_cut = failure.is_paid
     # What a stream was cut by came long after it was sent, so it matters not whether others were accepted meanwhile.
     if not is_cut and accepted_at is not None and accepted_at > failure.sent_at:
-        own = failure.by_status and failure.reason in ("away", "failing")
+        own = failure.by_status and not failure.is_doubtful
         return Judgement(charged=own or failure.refusals >= MOST_ALONE, alone=True)
     # While it waited after its last refusal others were accepted: one that begins hold after hold is refused alone.
     again = failure.refused_at is not None and accepted_at is not None and accepted_at > failure.refused_at
-    if again and not is_cut and failure.refusals >= MOST_ALONE:
+    if again and failure.reason != "cut" and failure.refusals >= MOST_ALONE:
         return Judgement(charged=True, alone=True)
     if failure.is_doubtful and not _has_company(connection, failure, accepted_at, now):
         return Judgement(charged=failure.refusals >= MOST_DOUBTED, alone=True)
-    suspects = _find_suspects(connection, failure, accepted_at, now)
-    if failure.reason in ("failing", "cut") and not suspects:
+    # Before its own first words, which prove nothing if it broke off, it was the latest text that is whole.
+    is_own = failure.is_paid and accepted_at == failure.sent_at
+    well_at = find_whole(connection, failure.upstream, now) if is_own else accepted_at
+    suspects = _find_suspects(connection, failure, well_at, now)
+    if failure.reason in _ONE_IS_NONE and not suspects:
+        return Judgement(charged=True, suspect=True)
+    # A hold for streams that broke off is lifted late, so the requests of one project must not begin it for others.
+    alone = failure.reason == "broken" and not are_others(connection, failure.job_id, failure.model, suspects)
+    if alone and do_others_send(connection, failure.upstream, failure.job_id, now):
         return Judgement(charged=True, suspect=True)
     _forgive(connection, suspects, now)
     cut_bytes = failure.written_bytes if is_cut else None
@@ -185,23 +220,7 @@ def _has_company(connection: Connection, failure: Failure, accepted_at: datetime
     )
     if connection.execute(told.limit(1)).first() is not None:
         return True
-    others = select(jobs.c.id).where(jobs.c.upstream == failure.upstream, jobs.c.project != project).limit(1)
-    reserved = others.where(RESERVED).with_hint(jobs, **using("jobs_reserved"))
-    of_job = and_(attempts.c.job_id == jobs.c.id, attempts.c.attempt == jobs.c.attempt)
-    lately = now - timedelta(seconds=SUSPECT_SECONDS)
-    begun = others.join(attempts, of_job).where(RUNNING, attempts.c.started_at >= lately)
-    begun = begun.with_hint(jobs, **using("jobs_running"))
-    sent = (reserved, begun, *(_ended_of_others(failure, project, lately, status) for status in _ENDED))
-    return not any(connection.execute(found).first() for found in sent)
-
-
-def _ended_of_others(
-    failure: Failure, project: ScalarSelect[str], since: datetime, status: JobStatus
-) -> Select[tuple[str]]:
-    """A job of another project that was sent there since, and has ended so."""
-    latest = select(jobs.c.project, jobs.c.upstream).where(jobs.c.status == status, jobs.c.hinted_at >= since)
-    read = latest.with_hint(jobs, **using("jobs_hinted")).order_by(jobs.c.hinted_at.desc()).limit(MOST_READ).subquery()
-    return select(read.c.project).where(read.c.upstream == failure.upstream, read.c.project != project).limit(1)
+    return not do_others_send(connection, failure.upstream, failure.job_id, now)
 
 
 def _note_doubt(connection: Connection, failure: Failure, since: datetime) -> None:

@@ -17,7 +17,7 @@ from jobs.dispatch.holds import MOST_TOLD, Hold, HoldKind, find_held_batches
 from jobs.store.database import Database, insert_into
 from jobs.tables import holds, jobs, lanes
 
-FIRST_PROBE_SECONDS = {"away": 1.0, "credit": 5.0, "key": 5.0, "limit": 30.0}
+FIRST_PROBE_SECONDS = {"away": 1.0, "url": 1.0, "credit": 5.0, "key": 5.0, "limit": 30.0}
 LONGEST_PROBE_SECONDS = 300.0
 
 SAME_JOB_SECONDS = 60.0
@@ -143,6 +143,7 @@ def put_off_probe(
     *,
     cut_bytes: int | None = None,
     least_seconds: float = 0.0,
+    longest_seconds: float = LONGEST_PROBE_SECONDS,
 ) -> None:
     """The probe has failed by its upstream's fault: the hold is for that reason now, and the next probe comes later. It
     does not for the first probe of a project.
@@ -150,7 +151,7 @@ def put_off_probe(
     known = Hold.from_row(hold)
     projects = _projects_of(connection, job_id)
     is_first = not projects.issubset(known.told)
-    longest = SAME_JOB_SECONDS if known.last_probe == job_id else LONGEST_PROBE_SECONDS
+    longest = min(longest_seconds, SAME_JOB_SECONDS if known.last_probe == job_id else LONGEST_PROBE_SECONDS)
     before = hold["probe_seconds"] or 1.0
     seconds = max(before if is_first else min(longest, 2 * before), least_seconds)
     probe_at = now + timedelta(seconds=seconds)

@@ -30,6 +30,7 @@ HOLD_SENTENCES = {
     "credit": "is out of credit: top it up",
     "key": "refuses its key: check it",
     "limit": "has refused every request for minutes: check its plan, its quota and its limits per day",
+    "url": "does not answer as an OpenAI-compatible API does: check its url",
     "away": "fails or cannot be reached: see whether its server runs",
 }
 

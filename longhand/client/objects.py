@@ -104,7 +104,7 @@ class Hold(TypedDict):
     target: str
     """The id of the batch, or the name of the project, model or upstream."""
     reason: str
-    """`paused`, or of a hold of Longhand's own: `away`, `credit`, `key` or `limit`."""
+    """`paused`, or of a hold of Longhand's own: `away`, `url`, `credit`, `key` or `limit`."""
     since: float
     message: str
     held_by: str

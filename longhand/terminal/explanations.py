@@ -18,7 +18,7 @@ are none.
 
 QUOTED = frozenset({
     "upstream_rejected", "upstream_rejected_in_stream", "upstream_server_error", "upstream_error_in_stream",
-    "upstream_unauthorized", "upstream_quota_spent", "schema_mismatch",
+    "upstream_unauthorized", "upstream_quota_spent", "upstream_not_a_stream", "schema_mismatch",
 })  # fmt: skip
 """Here the upstream's own words say more than the code. A test holds the list of the page (`faults.js`) equal."""
 _NOT_ACCEPTED = "The text was not accepted: "

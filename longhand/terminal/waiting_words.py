@@ -39,8 +39,8 @@ def _probe_words(probe_at: float | None) -> str:
 
 def _first_step(hold: Hold | Json) -> str:
     """What a person does before lifting it."""
-    if hold["reason"] == "away" and hold.get("url"):
-        return t("hold.away.first_at", url=hold["url"])
+    if hold["reason"] in ("away", "url") and hold.get("url"):
+        return t(f"hold.{hold['reason']}.first_at", url=hold["url"])
     key = f"hold.{hold['reason']}.first"
     return t(key) if known(key) else ""
 

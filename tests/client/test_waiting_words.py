@@ -50,6 +50,11 @@ def batch(**fields: Any) -> Any:
             "; check its plan, quota and limits",
         ),
         (
+            "url",
+            "the upstream main does not answer as an OpenAI-compatible API does since ",
+            "; check its url, http://127.0.0.1:9000/v1, then run: longhand resume --upstream main",
+        ),
+        (
             "away",
             "the upstream main fails or cannot be reached since ",
             "; check that the server at http://127.0.0.1:9000/v1 runs",

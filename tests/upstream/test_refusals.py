@@ -17,6 +17,8 @@ from tests.upstream.scripted_upstream import (
     text,
 )
 from worker.upstream.errors import (
+    URL_SETTING,
+    NotAStream,
     Overloaded,
     QuotaSpent,
     RateLimited,
@@ -54,7 +56,7 @@ def refuse(status: int, content: bytes = b"", **headers: str) -> UpstreamError:
         (500, ServerError, True),
         (503, ServerError, True),
         (529, Overloaded, True),
-        (307, Rejected, False),
+        (307, NotAStream, True),
     ],
 )
 def test_each_status_has_its_error(status: int, expected: type[UpstreamError], retryable: bool) -> None:
@@ -87,7 +89,7 @@ def test_a_spent_quota_is_no_rate_limit_though_its_status_says_so() -> None:
 
 def test_redirects_are_not_followed_and_the_place_is_named() -> None:
     script = [head(307, location="https://elsewhere.invalid/v1")]
-    with ScriptedUpstream(script) as upstream, pytest.raises(Rejected, match=r"elsewhere\.invalid"):
+    with ScriptedUpstream(script) as upstream, pytest.raises(NotAStream, match=r"elsewhere\.invalid"):
         read(upstream.url, [])
     assert len(upstream.exchanges) == 1
 
@@ -96,8 +98,49 @@ def test_redirects_are_not_followed_and_the_place_is_named() -> None:
 def test_a_redirect_to_nowhere_is_a_redirect_all_the_same(location: str | bytes) -> None:
     line = location if isinstance(location, bytes) else location.encode()
     script = [head(301)[:-2] + b"location: " + line + b"\r\n\r\n"]
-    with ScriptedUpstream(script) as upstream, pytest.raises(Rejected, match="redirects"):
+    with ScriptedUpstream(script) as upstream, pytest.raises(NotAStream, match="redirects"):
         read(upstream.url, [])
+
+
+PAGE = b"<html><body>404 page not found</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, PAGE),
+        (400, b""),
+        (404, PAGE),
+        (404, b""),
+        (404, b"404 page not found\n"),
+        (404, b'{"detail":"Not Found"}'),
+        (405, b'{"detail":"Method Not Allowed"}'),
+        (405, b"\xef\xbb\xbf <!doctype html>"),
+        (410, PAGE),
+    ],
+)
+def test_a_refusal_that_is_none_of_this_api_says_that_the_url_is_wrong(status: int, body: bytes) -> None:
+    error = refuse(status, body)
+    assert type(error) is NotAStream
+    assert (error.status, error.retryable) == (status, True)
+    for said in ("does not answer as an OpenAI-compatible API does", f"HTTP {status}", "/v1", URL_SETTING):
+        assert said in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, b"there is no such voice"),
+        (404, b'{"error":{"message":"The model `x` does not exist","code":"model_not_found"}}'),
+        (404, b'{"detail":"Model x is not loaded"}'),
+        (404, b"model 'x' not found, try pulling it first"),
+        (413, PAGE),
+        (422, b"Failed to deserialize the JSON body into the target type"),
+        (431, b""),
+    ],
+)
+def test_a_refusal_of_one_request_is_the_requests_own(status: int, body: bytes) -> None:
+    assert type(refuse(status, body)) is Rejected
 
 
 def test_words_beside_the_status_in_any_encoding_are_let_be() -> None:

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from jobs.dispatch import refusals, upstream_holds
+from jobs.dispatch import outages, refusals, upstream_holds
 from jobs.dispatch.holds import Hold, read_holds
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
@@ -20,7 +21,19 @@ from tests.worker.worker_fixtures import (
     small_settings,
     submit,
 )
-from worker.upstream.errors import ErrorInStream, RejectedInStream
+from worker.upstream.ending import Ending, ReportedUsage
+from worker.upstream.errors import (
+    Aborted,
+    EmptyCompletion,
+    EndedWithoutEnd,
+    ErrorInStream,
+    MalformedChunk,
+    NotAStream,
+    Rejected,
+    RejectedInStream,
+    RepeatedText,
+    UpstreamError,
+)
 from worker.verdict import find_fault
 
 
@@ -68,5 +81,79 @@ def test_a_429_without_end_becomes_a_hold_and_costs_no_job_anything(
 
 def test_an_error_of_the_server_inside_a_stream_is_a_stream_that_was_cut() -> None:
     assert find_fault(ErrorInStream("no", status=502)).fault == "cut"
-    assert find_fault(ErrorInStream("no")).fault == "job"
     assert find_fault(RejectedInStream("no", status=400)).fault == "job"
+
+
+def empty(ending: Ending) -> EmptyCompletion:
+    error = EmptyCompletion("no text")
+    error.ending = ending
+    return error
+
+
+NOTHING_SAID = Ending(None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    "error", [ErrorInStream("no"), EndedWithoutEnd("no"), Aborted("no"), MalformedChunk("no"), empty(NOTHING_SAID)]
+)
+def test_an_answer_that_no_well_upstream_gives_is_odd_and_after_some_text_it_is_broken(error: UpstreamError) -> None:
+    assert find_fault(error).fault == "odd"
+    assert find_fault(error, has_written=True).fault == "broken"
+
+
+def test_what_is_no_api_at_all_blames_the_url() -> None:
+    assert find_fault(NotAStream("a page")).fault == "url"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        empty(Ending("stop", None, None, None)),
+        empty(Ending(None, ReportedUsage(7, None, 0, None, 7), None, None)),
+        Rejected("no such model", status=404),
+        RepeatedText("no"),
+    ],
+)
+def test_a_model_that_says_nothing_and_a_request_that_is_refused_are_the_jobs_own(error: UpstreamError) -> None:
+    assert find_fault(error, has_written=True).fault == "job"
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"body": "html"}, "url"),
+        ({"body": "empty"}, "away"),
+        ({"body": "json_error"}, "away"),
+        ({"error_after": 2}, "away"),
+        ({"finish_reason": "error"}, "away"),
+        ({"no_end": True}, "away"),
+    ],
+    ids=str,
+)
+def test_an_outage_that_shows_another_face_than_a_500_fails_no_job(
+    worker: WorkerParts,
+    simulator: ServedSimulator,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: dict[str, Any],
+    reason: str,
+) -> None:
+    monkeypatch.setitem(upstream_holds.FIRST_PROBE_SECONDS, reason, 0.05)
+    held: set[str] = set()
+    begin = upstream_holds.begin_hold
+
+    def begin_and_note(*given: Any, **named: Any) -> tuple[str, ...]:
+        held.add(given[2])
+        return begin(*given, **named)
+
+    monkeypatch.setattr(outages, "begin_hold", begin_and_note)
+    worker.run(submit(worker.database, {"deltas": DELTAS}))  # from now on it is known to end its texts with a reason
+    told = {"deltas": DELTAS, **fault, "times": 6, "key": "outage"}
+    ids = [submit(worker.database, told, max_attempts=2) for _ in range(5)]
+    worker.dispatch.start()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not all(job_and_text(worker.database, job_id)[0].is_final for job_id in ids) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert held == {reason}
+    assert simulator.stats()["by_key"]["outage"] >= 6 + len(ids)
+    jobs = [job_and_text(worker.database, job_id)[0] for job_id in ids]
+    assert [job.status for job in jobs] == [JobStatus.COMPLETED] * len(ids)

@@ -36,6 +36,12 @@ from worker.upstream.retry_after import read_wait_of_body
 
 _TRY_AGAIN = frozenset((408, 409, 425))
 
+_OF_SIZE = frozenset((413, 414, 431))
+"""Said of one request, often by a page of the server in front."""
+
+_NO_ROUTE = ({"detail": "Not Found"}, {"detail": "Method Not Allowed"})
+"""What FastAPI says of a path that it does not serve: vLLM, SGLang and many others are built on it."""
+
 
 class _Evidence:
     """What the words of an error say, by its codes and by its sentences.
@@ -136,9 +142,15 @@ def error_of_status(
             f"The upstream refuses the key (HTTP {status}); check it, and what it may do{said}", status=status
         )
     if 300 <= status < 400:
-        return Rejected(
+        return NotAStream(
             f"The upstream redirects (HTTP {status}) to {quote(location or 'nowhere')}, and redirects are not followed."
             f" Set {URL_SETTING} to the final address.",
+            status=status,
+        )
+    if not evidence.is_about_request and _is_of_another_server(status, body):
+        return NotAStream(
+            f"The upstream does not answer as an OpenAI-compatible API does (HTTP {status}): its URL is wrong or lacks"
+            f" its path, such as /v1, or a page stands in for it; check {URL_SETTING}{said}",
             status=status,
         )
     if status == 404 and not evidence.may_say(Trouble.REJECTED):
@@ -150,6 +162,15 @@ def error_of_status(
     rejected = Rejected(f"The upstream rejected the request (HTTP {status}){said}", status=status)
     rejected.is_too_large = evidence.may_say(Trouble.TOO_LARGE)
     return rejected
+
+
+def _is_of_another_server(status: int, body: bytes) -> bool:
+    """Whether a refusal is none of this API: it has an error object, and a web page or nothing at all is none."""
+    if status in _OF_SIZE:
+        return False
+    text, found = body.strip(), parse(body)
+    is_of_path = status in (404, 405)  # where there is no such path, some servers say so in plain words
+    return not text or text[:1] == b"<" or (is_of_path and (found is None or found in _NO_ROUTE))
 
 
 def error_of_object(error: object, own: OwnWords = NO_WORDS) -> UpstreamError:

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { noteOf, whyCutShort } from "../../../api/page/job_words.js";
-import { holdMessage, holdTitle, whyItWaits } from "../../../api/page/waiting_words.js";
+import { holdAdvice, holdMessage, holdTitle, whyItWaits } from "../../../api/page/waiting_words.js";
 
 const hold = (changes) => ({ kind: "upstream", target: "main", reason: "credit", held_by: "longhand", message: "", ...changes });
 
@@ -15,12 +15,26 @@ test("a hold says what is held and why", () => {
   );
 });
 
+test("what answers as no API of this kind is held for its URL, which is named", () => {
+  assert.equal(holdTitle(hold({ reason: "url" })), "The upstream “main” does not answer as an OpenAI-compatible API does, so no new article starts.");
+  const asked = globalThis.document;
+  globalThis.document = { createElement: () => ({ dataset: {} }) }; // a time is an element
+  try {
+    const held = hold({ reason: "url", may_resume: true, since: 5, probe_at: null, url: "http://x/v2" });
+    assert.ok(holdAdvice(held).includes("Check its URL, http://x/v2, then press Resume."));
+    assert.ok(holdAdvice({ ...held, url: null }).includes("Check its URL, then press Resume."));
+  } finally {
+    globalThis.document = asked;
+  }
+});
+
 test("an upstream's answer is quoted by its words, not by its JSON", () => {
   const message = '402: {"error": {"message": "Insufficient balance", "code": "x"}}';
   assert.equal(holdMessage(hold({ message })), "It said: “Insufficient balance”");
   assert.equal(holdMessage(hold({ message: "no JSON {" })), "It said: “no JSON {”");
   assert.equal(holdMessage(hold({ reason: "away", message: "No connection to http://x: Connection refused. Check that it is running." })), "");
   assert.equal(holdMessage(hold({ reason: "away", message: "503: down for a while" })), "It said: “503: down for a while”");
+  assert.equal(holdMessage(hold({ reason: "away", message: "The upstream failed (HTTP 500)" })), "It said: “The upstream failed (HTTP 500)”");
   assert.equal(holdMessage(hold({ message: '{"detail": "no"}' })), 'It said: “{"detail": "no"}”');
   assert.equal(holdMessage(hold({})), "");
 });

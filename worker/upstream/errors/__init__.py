@@ -18,12 +18,13 @@
         - TooLargeForLimit        this one request is more than the limit allows
       + ServerError               5xx, 408, 409, 425
         - Overloaded              and it says that it has too much to do
-      + Rejected                  any other status: not retryable
+      + Rejected                  any other status, with words of the API: not retryable
         - Unauthorized            401, 403
         - QuotaSpent              out of credit: 402, or as the upstream's words say
       + ErrorInStream             an error object inside a 200
         - RejectedInStream        not retryable
-      + NotAStream                a 200 whose body is neither an event stream nor a completion: HTML, anything
+      + NotAStream                a 200 whose body is neither an event stream nor a completion: HTML, anything;
+                                  a redirect, or a refusal that is a web page or nothing
       + MalformedChunk            an event that is no chat.completion.chunk
         - RepeatedText            deltas that repeat the whole text, and change it
       + Repetition                the model repeats itself without end

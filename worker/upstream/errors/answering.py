@@ -71,7 +71,7 @@ class RejectedInStream(ErrorInStream):
 
 
 class NotAStream(UpstreamError):
-    """The upstream answered 200 with something that is neither an event stream nor a completion."""
+    """What answers is no API of this kind: a page, a redirect, or a 200 that is neither a stream nor a completion."""
 
     code = "upstream_not_a_stream"
 

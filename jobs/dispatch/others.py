@@ -1,0 +1,62 @@
+"""What the others get from an upstream that fails one job: do they send there of late, and are their texts whole."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, ScalarSelect, Select, and_, func, or_, select
+
+from jobs.dispatch.due import RESERVED, RUNNING, using
+from jobs.model.status import JobStatus
+from jobs.tables import attempts, jobs
+
+SUSPECT_SECONDS = 60.0
+"""Two failures of different jobs that are further apart than this say nothing of the upstream."""
+
+MOST_READ = 1000
+"""So many of the jobs that ended last are looked through for those of other projects, or of one upstream."""
+
+_ENDED = (JobStatus.COMPLETED, JobStatus.FAILED)
+
+
+def are_others(connection: Connection, job_id: str, model: str, job_ids: list[str]) -> bool:
+    """Whether one of these jobs is of another project than this one, or of another model."""
+    other = or_(jobs.c.project != _project_of(job_id), jobs.c.model != model)
+    return connection.execute(select(jobs.c.id).where(jobs.c.id.in_(job_ids), other).limit(1)).first() is not None
+
+
+def do_others_send(connection: Connection, upstream: str, job_id: str, now: datetime) -> bool:
+    """Whether another project has sent jobs there of late. A stream that it began long before says nothing of what it
+    would be told now.
+    """
+    project, lately = _project_of(job_id), now - timedelta(seconds=SUSPECT_SECONDS)
+    others = select(jobs.c.id).where(jobs.c.upstream == upstream, jobs.c.project != project).limit(1)
+    reserved = others.where(RESERVED).with_hint(jobs, **using("jobs_reserved"))
+    of_job = and_(attempts.c.job_id == jobs.c.id, attempts.c.attempt == jobs.c.attempt)
+    begun = others.join(attempts, of_job).where(RUNNING, attempts.c.started_at >= lately)
+    begun = begun.with_hint(jobs, **using("jobs_running"))
+    sent = (reserved, begun, *(_ended_of_others(upstream, project, lately, status) for status in _ENDED))
+    return any(connection.execute(found).first() for found in sent)
+
+
+def find_whole(connection: Connection, upstream: str, now: datetime) -> datetime | None:
+    """When the latest job was sent there of which the text is whole; None: none of late."""
+    read = _latest(JobStatus.COMPLETED, now - timedelta(seconds=SUSPECT_SECONDS)).subquery()
+    sent_at: datetime | None = connection.scalar(select(func.max(read.c.hinted_at)).where(read.c.upstream == upstream))
+    return sent_at
+
+
+def _project_of(job_id: str) -> ScalarSelect[str]:
+    return select(jobs.c.project).where(jobs.c.id == job_id).scalar_subquery()
+
+
+def _ended_of_others(
+    upstream: str, project: ScalarSelect[str], since: datetime, status: JobStatus
+) -> Select[tuple[str]]:
+    """A job of another project that was sent there since, and has ended so."""
+    read = _latest(status, since).subquery()
+    return select(read.c.project).where(read.c.upstream == upstream, read.c.project != project).limit(1)
+
+
+def _latest(status: JobStatus, since: datetime) -> Select[tuple[str, str, datetime]]:
+    latest = select(jobs.c.project, jobs.c.upstream, jobs.c.hinted_at)
+    latest = latest.where(jobs.c.status == status, jobs.c.hinted_at >= since)
+    return latest.with_hint(jobs, **using("jobs_hinted")).order_by(jobs.c.hinted_at.desc()).limit(MOST_READ)
