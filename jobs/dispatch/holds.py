@@ -35,6 +35,11 @@ from jobs.webhooks.events import add_hold_events
 MOST_TOLD = 16
 """So many projects were told the same by a held upstream: no other one needs a probe of its own to believe it."""
 
+URL_MARK = "!url"
+"""Behind the job of the last probe: a hold that is stored as `away` is for the reason `url`. A process of a version
+that does not know this reason reads `away`, and what it writes over it is so.
+"""
+
 MOST_PUBLISHED = 500
 """The begin and the end of a hold are published to this many batches; the others see it with the next job."""
 
@@ -73,6 +78,8 @@ class Hold:
     def from_row(cls, row: RowMapping) -> Self:
         plain = {name: row[name] for name in cls.__slots__ if name not in ("kind", "last_probe", "told")}
         last_probe, *told = (row["last_probe"] or "").split(" ")
+        if last_probe.endswith(URL_MARK):
+            plain["reason"], last_probe = "url", last_probe.removesuffix(URL_MARK)
         return cls(kind=HoldKind(row["kind"]), **plain, last_probe=last_probe or None, told=tuple(told))
 
     def may_probe(self, projects: Collection[str], now: datetime) -> bool:

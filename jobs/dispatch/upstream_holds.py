@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, or_, select, update
 
 from jobs.dispatch.due import RESERVED
-from jobs.dispatch.holds import MOST_TOLD, Hold, HoldKind, find_held_batches
+from jobs.dispatch.holds import MOST_TOLD, URL_MARK, Hold, HoldKind, find_held_batches
 from jobs.store.database import Database, insert_into
 from jobs.tables import holds, jobs, lanes
 
@@ -60,8 +60,8 @@ def begin_hold(
 ) -> tuple[str, ...]:
     """Hold an upstream that is not held, by what it told this job; the batches to publish that to."""
     seconds = max(FIRST_PROBE_SECONDS[reason], least_seconds)
-    values = {"since": now, "reason": reason, "message": message, "held_by": "system", "cut_bytes": cut_bytes}
-    told = _last_probe(job_id, _projects_of(connection, job_id))
+    values = {"since": now, "reason": _stored(reason), "message": message, "held_by": "system", "cut_bytes": cut_bytes}
+    told = _last_probe(job_id, _projects_of(connection, job_id), reason)
     probe = {"probe_at": now + timedelta(seconds=seconds), "probe_seconds": seconds, "probes": 0, "last_probe": told}
     row = insert_into(connection, holds).values(kind=HoldKind.UPSTREAM, target=upstream, **values, **probe)
     connection.execute(row.on_conflict_do_nothing())
@@ -112,7 +112,8 @@ def end_probe(connection: Connection, upstream: str, job_id: str, again_at: date
     """The probe has told nothing, because it was not sent or failed by itself: let another one go at this time."""
     row = find_system_hold(connection, upstream)
     if row is not None and row["probe_job"] == job_id:
-        last_probe = _last_probe(job_id, Hold.from_row(row).told)
+        known = Hold.from_row(row)
+        last_probe = _last_probe(job_id, known.told, known.reason)
         again = {"probe_at": again_at, "probe_job": None, "last_probe": last_probe}
         connection.execute(update(holds).where(_of(upstream)).values(**again))
 
@@ -168,8 +169,8 @@ def put_off_probe(
             probe_seconds=seconds,
             probes=holds.c.probes + 1,
             probe_job=None,
-            last_probe=_last_probe(job_id, [*told, *projects]),
-            reason=reason,
+            last_probe=_last_probe(job_id, [*told, *projects], reason),
+            reason=_stored(reason),
             message=message,
             cut_bytes=cut,
         )
@@ -185,6 +186,12 @@ def _projects_of(connection: Connection, job_id: str) -> set[str]:
     return set(connection.scalars(select(jobs.c.project).where(jobs.c.id == job_id)))
 
 
-def _last_probe(job_id: str, told: Collection[str]) -> str:
+def _stored(reason: str) -> str:
+    """The word for it that every version knows; `_last_probe` keeps the rest."""
+    return "away" if reason == "url" else reason
+
+
+def _last_probe(job_id: str, told: Collection[str], reason: str) -> str:
     """As `Hold.from_row` reads it: neither ids nor projects have a space."""
-    return " ".join([job_id, *list(told)[-MOST_TOLD:]])
+    mark = URL_MARK if reason == "url" else ""
+    return " ".join([job_id + mark, *list(told)[-MOST_TOLD:]])

@@ -160,7 +160,5 @@ def _find_limit(view: View, spec: UpstreamSpec, model: str, moment: float) -> Wa
 def _describe_hold(hold: Hold) -> str:
     if hold.held_by == "person":
         return f"the {hold.kind} {hold.target} is paused; resume it to go on"
-    return (
-        f"the upstream {hold.target} {HOLD_SENTENCES[hold.reason]}; it is tried again by itself, and `resume` does it"
-        " at once"
-    )
+    is_so = HOLD_SENTENCES.get(hold.reason, "is held")
+    return f"the upstream {hold.target} {is_so}; it is tried again by itself, and `resume` does it at once"

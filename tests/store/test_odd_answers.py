@@ -3,6 +3,7 @@ end.
 """
 
 import pytest
+from sqlalchemy import select, update
 
 from jobs.dispatch.holds import read_holds
 from jobs.dispatch.outages import LONGEST_DOUBT_SECONDS, Judgement, Reason
@@ -11,6 +12,7 @@ from jobs.lifecycle.lease import claim
 from jobs.lifecycle.transitions import finish
 from jobs.model.status import JobStatus
 from jobs.store.queries import read_attempts
+from jobs.tables import holds
 from tests.store.failing import accept, due, fail, hold_again, prove, reasons
 from tests.store.store_fixtures import LEASE, Store, new_job, store, written
 
@@ -141,6 +143,18 @@ def test_a_lone_project_whose_every_request_is_at_fault_comes_to_an_end(store: S
     seconds = (store.clock.now - began_at).total_seconds()
     assert LONGEST_DOUBT_SECONDS < seconds < LONGEST_DOUBT_SECONDS + 300 + 90 * 2.5
     assert {store.job(job_id).failures for job_id in ids} == {3}
+
+
+def test_a_version_before_reads_a_wrong_url_as_away_and_this_one_reads_what_that_writes(store: Store) -> None:
+    first, second = start(store, 2)
+    fail_so(store, first, "url")
+    fail_so(store, second, "url")
+    assert reasons(store) == ["url"]
+    with store.database.write() as connection:
+        [row] = connection.execute(select(holds)).mappings()
+        assert row["reason"] == "away"
+        connection.execute(update(holds).values(last_probe=row["last_probe"].replace("!url", "")))  # its probe failed
+    assert reasons(store) == ["away"]
 
 
 def test_jobs_wait_without_end_for_an_upstream_whose_url_is_wrong(store: Store) -> None:
