@@ -19,6 +19,7 @@ LOST_PROVIDER = {
     "error": {"code": 502, "message": "Provider disconnected unexpectedly"},
     "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}],
 }
+IN_CHOICE = [event({"choices": [{"delta": {}, "finish_reason": reason, **ERROR}]}) for reason in (None, "stop")]
 
 
 def again(
@@ -27,6 +28,11 @@ def again(
     """An answer that fails and may be asked for again, which then goes well."""
     fails = Fails(code, cause, says=(says,), given=given)
     return Case(name, "E", source, (stream(*first), GOOD), (fails, Whole("Hello tea.")))
+
+
+def broke_off(name: str, source: str, *first: bytes, says: str) -> Case:
+    """An answer that breaks off with an error whose words do not say whose fault it is."""
+    return again(name, source, *first, code=IN_STREAM, says=says, cause=None, given=GIVEN)
 
 
 def final(name: str, source: str, *events: bytes, code: str = REJECTED, says: str, cause: Cause = Cause.JOB) -> Case:
@@ -72,35 +78,26 @@ CASES: list[Case] = [
         event({"choices": None, "error_type": "BadRequestError", "error_message": "the context is 8192 tokens"}),
         says="the context is 8192 tokens",
     ),
-    again(
+    broke_off(
         "an error that is a sentence",
         "octos-org/octos#13",
         HALF,
         named("error", {"error": "Stream error: Internal Network Failure"}),
-        code=IN_STREAM,
-        cause=None,
         says="Internal Network Failure",
-        given=GIVEN,
     ),
-    again(
+    broke_off(
         "an error in the words of Anthropic",
         "farzaa/clicky#132",
         HALF,
         named("error", {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
-        code=IN_STREAM,
-        cause=None,
         says="Overloaded",
-        given=GIVEN,
     ),
-    again(
+    broke_off(
         "an error of text-generation-inference",
         "huggingface/text-generation-inference#2668",
         HALF,
         event({"error": "Request failed during generation: out of memory", "error_type": "generation"}),
-        code=IN_STREAM,
-        cause=None,
         says="out of memory",
-        given=GIVEN,
     ),
     again(
         "an error chunk with finish_reason error",
@@ -221,15 +218,12 @@ CASES: list[Case] = [
         stream(text("Hello tea."), chunk({}, "stop"), event({"error": {"message": "shutting down", "code": 500}})),
         Whole("Hello tea."),
     ),
-    again(
+    broke_off(
         "success false, and a status beside the code",
         "CommandCodeAI/command-code#785",
         HALF,
         event({"success": False, "error": {"code": "INTERNAL_SERVER_ERROR", "status": 500, "message": "unexpected"}}),
-        code=IN_STREAM,
-        cause=None,
         says="unexpected",
-        given=GIVEN,
     ),
     again(
         "a status beside an error that is a phrase",
@@ -247,18 +241,9 @@ CASES: list[Case] = [
         Fails("upstream_malformed_chunk", says=("keepalive",), given=GIVEN),
     ),
     *(
-        again(
-            f"an error in the choice, beside {reason}",
-            "OpenRouter: Errors and Debugging",
-            HALF,
-            event(broken),
-            DONE,
-            code=IN_STREAM,
-            says="Provider disconnected",
-            cause=None,
-            given=GIVEN,
+        broke_off(
+            f"an error in the choice, {number}", "OpenRouter: errors", HALF, said, DONE, says="Provider disconnected"
         )
-        for reason in (None, "stop")
-        for broken in [{"choices": [{"delta": {}, "finish_reason": reason, **ERROR}]}]
-    ),  # fmt: skip
+        for number, said in enumerate(IN_CHOICE)
+    ),
 ]
