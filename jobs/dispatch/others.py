@@ -1,18 +1,25 @@
 """What the others get from an upstream that fails one job: do they send there of late, and are their texts whole."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, ScalarSelect, Select, and_, func, or_, select
 
 from jobs.dispatch.due import RESERVED, RUNNING, using
 from jobs.model.status import JobStatus
-from jobs.tables import attempts, jobs
+from jobs.tables import attempts, jobs, lanes
 
 SUSPECT_SECONDS = 60.0
 """Two failures of different jobs that are further apart than this say nothing of the upstream."""
 
 MOST_READ = 1000
 """So many of the jobs that ended last are looked through for those of other projects, or of one upstream."""
+
+SURE_SECONDS, LONGEST_SURE_SECONDS = 0.5, 30.0
+"""An upstream that answers is well for so long, and twice the time of a first word, after a request was sent that it
+accepted; at most so long.
+"""
+
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 _ENDED = (JobStatus.COMPLETED, JobStatus.FAILED)
 
@@ -35,6 +42,20 @@ def do_others_send(connection: Connection, upstream: str, job_id: str, now: date
     begun = begun.with_hint(jobs, **using("jobs_running"))
     sent = (reserved, begun, *(_ended_of_others(upstream, project, lately, status) for status in _ENDED))
     return any(connection.execute(found).first() for found in sent)
+
+
+def find_accepted(connection: Connection, upstream: str) -> tuple[datetime | None, datetime]:
+    """When the latest request was sent that wrote a text, and until when no later one need have written any: its first
+    words take their time, and a refusal does not.
+    """
+    sent = select(lanes.c.accepted_at, lanes.c.first_delta_seconds).where(
+        lanes.c.upstream == upstream, lanes.c.accepted_at.is_not(None)
+    )
+    row = connection.execute(sent.order_by(lanes.c.accepted_at.desc()).limit(1)).one_or_none()
+    if row is None:
+        return None, _NEVER
+    seconds = min(LONGEST_SURE_SECONDS, SURE_SECONDS + 2 * (row.first_delta_seconds or 0.0))
+    return row.accepted_at, row.accepted_at + timedelta(seconds=seconds)
 
 
 def find_whole(connection: Connection, upstream: str, now: datetime) -> datetime | None:

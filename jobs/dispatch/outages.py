@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, RowMapping, and_, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, or_, select, update
 
 from jobs.dispatch.due import QUEUED
 from jobs.dispatch.holds import HoldKind
-from jobs.dispatch.others import SUSPECT_SECONDS, are_others, do_others_send, find_whole
+from jobs.dispatch.others import SUSPECT_SECONDS, are_others, do_others_send, find_accepted, find_whole
 from jobs.dispatch.upstream_holds import (
     FIRST_PROBE_SECONDS,
     LONGEST_PROBE_SECONDS,
@@ -110,13 +110,11 @@ def judge(database: Database, failure: Failure) -> Judgement:
         now = database.now()
         lock_lanes(connection, failure.upstream)
         hold = find_system_hold(connection, failure.upstream)
-        latest = select(func.max(lanes.c.accepted_at)).where(lanes.c.upstream == failure.upstream)
-        accepted_at = connection.scalar(latest)
-        judged = (
-            _judge_held(connection, failure, hold, now)
-            if hold is not None
-            else _judge(connection, failure, accepted_at, now)
-        )
+        accepted_at, expected_by = find_accepted(connection, failure.upstream)
+        if hold is not None:
+            judged = _judge_held(connection, failure, hold, now)
+        else:
+            judged = _judge(connection, failure, accepted_at, now, is_early=now < expected_by)
         _note(connection, failure, now, suspect=judged.charged and not failure.is_doubtful)
         if failure.is_doubtful:
             _note_doubt(connection, failure, _suspect_since(accepted_at, now))
@@ -151,7 +149,10 @@ def _judge_held(connection: Connection, failure: Failure, hold: RowMapping, now:
     return Judgement(charged=is_cut and failure.refusals >= MOST_CUT, alone=is_cut)
 
 
-def _judge(connection: Connection, failure: Failure, accepted_at: datetime | None, now: datetime) -> Judgement:
+def _judge(
+    connection: Connection, failure: Failure, accepted_at: datetime | None, now: datetime, *, is_early: bool
+) -> Judgement:
+    """`is_early`: others were accepted a moment ago, and the next ones could not have been yet."""
     is_cut = failure.is_paid
     # What a stream was cut by came long after it was sent, so it matters not whether others were accepted meanwhile.
     if not is_cut and accepted_at is not None and accepted_at > failure.sent_at:
@@ -161,6 +162,8 @@ def _judge(connection: Connection, failure: Failure, accepted_at: datetime | Non
     again = failure.refused_at is not None and accepted_at is not None and accepted_at > failure.refused_at
     if again and failure.reason != "cut" and failure.refusals >= MOST_ALONE:
         return Judgement(charged=True, alone=True)
+    if is_early and failure.by_status and not is_cut:
+        return Judgement(charged=False, alone=True)  # a few bad requests held the upstream again and again for all
     if failure.is_doubtful and not _has_company(connection, failure, accepted_at, now):
         return Judgement(charged=failure.refusals >= MOST_DOUBTED, alone=True)
     # Before its own first words, which prove nothing if it broke off, it was the latest text that is whole.

@@ -2,13 +2,16 @@
 
 from datetime import timedelta
 
+import pytest
+
 from jobs.dispatch.holds import read_holds
+from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.outages import Failure, Judgement, judge
 from jobs.lifecycle.lease import claim
 from jobs.lifecycle.transitions import retry
 from jobs.model.status import JobStatus
 from jobs.store.queries import read_attempts
-from tests.store.failing import accept, due, fail, hold_again, prove, reasons
+from tests.store.failing import accept, due, fail, hold_again, note, prove, reasons
 from tests.store.store_fixtures import LEASE, REFUSED, Store, store, written
 
 __all__ = ["store"]  # a fixture
@@ -36,8 +39,43 @@ def test_a_500_while_others_are_accepted_is_the_jobs_own(store: Store) -> None:
     assert fail(store, first, "failing").charged
     store.clock.advance(1)
     accept(store)
-    assert fail(store, second, "failing").charged
+    assert fail(store, second, "failing") == Judgement(charged=False, alone=True), "those sent after it write later"
     assert read_holds(store.database) == []
+
+
+@pytest.mark.parametrize("reason", ["failing", "away", "credit", "key", "url", "odd"])
+def test_a_few_bad_requests_hold_no_upstream_that_accepts_others_and_end_themselves(store: Store, reason: str) -> None:
+    """A refusal is quicker than a first word: of 200 good jobs and 8 bad ones, 95 were done after 150 s."""
+    good = [store.submit() for _ in range(2)]
+    bad = [store.submit() for _ in range(2)]
+    for job_id in due(store, 4):
+        store.claim(job_id)
+    note(store, LaneNews(accepted_at=store.clock.now, first_delta_seconds=[1.0]))
+    refused = dict.fromkeys(bad, store.clock.now)
+    for turn in range(3):
+        store.clock.advance(1)
+        for job_id in bad:
+            told = fail(store, job_id, reason, refusals=turn, refused_at=refused[job_id] if turn else None)
+            assert told == Judgement(charged=False, alone=True)
+            refused[job_id] = store.clock.now
+        store.clock.advance(0.5)
+        note(store, LaneNews(accepted_at=store.clock.now, first_delta_seconds=[1.0]))
+    store.clock.advance(1)
+    assert all(fail(store, job_id, reason, refusals=3, refused_at=refused[job_id]).charged for job_id in bad)
+    assert read_holds(store.database) == []
+    assert good
+
+
+def test_once_nobody_was_accepted_for_longer_than_a_first_word_takes_the_upstream_is_held(store: Store) -> None:
+    first, second = store.submit(), store.submit()
+    for job_id in due(store, 2):
+        store.claim(job_id)
+    note(store, LaneNews(accepted_at=store.clock.now, first_delta_seconds=[1.0]))
+    store.clock.advance(2.4)
+    assert fail(store, first, "failing") == Judgement(charged=False, alone=True)
+    store.clock.advance(0.1)
+    assert fail(store, first, "failing").suspect
+    assert fail(store, second, "failing").began
 
 
 def test_a_502_of_a_job_while_others_are_accepted_is_charged(store: Store) -> None:
