@@ -84,11 +84,11 @@ class Hold:
 
     def may_probe(self, projects: Collection[str], now: datetime) -> bool:
         """Whether one of these projects may send a probe now: when it is time, and at once for a project that was not
-        told anything yet, for the others' jobs may be at fault. A limit is over when its time is.
+        told anything yet, for the others' jobs, or their model's limit, may be at fault.
         """
         if self.probe_at is None or self.probe_at <= now:
             return self.probe_at is not None
-        is_free = self.reason != "limit" and self.probe_job is None and len(self.told) < MOST_TOLD
+        is_free = self.probe_job is None and len(self.told) < MOST_TOLD
         return is_free and any(project not in self.told for project in projects)
 
 

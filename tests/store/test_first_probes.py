@@ -95,10 +95,14 @@ def test_the_projects_take_turns_with_probes_and_the_interval_grows(store: Store
     assert waits[-1] > 4 * waits[0]
 
 
-def test_what_an_upstream_limits_is_probed_by_nobody_before_its_time(store: Store) -> None:
+def test_a_limit_of_one_projects_model_is_probed_at_once_by_another_project_and_then_in_its_time(store: Store) -> None:
+    """A limit per day of alpha's model kept beta's other model waiting for minutes."""
     held_by_alpha(store)
     with store.database.write() as connection:
         connection.execute(holds.update().values(reason="limit"))
+    [beta] = submit(store, "beta")
+    assert due(store) == [beta]
+    refuse(store, beta)
     submit(store, "beta")
     assert due(store) == []
 
