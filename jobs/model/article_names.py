@@ -3,9 +3,6 @@
 import re
 import unicodedata
 
-_UNSAFE = re.compile(r"[^\w.-]+")
-
-
 _LOOKED_AT = 2000
 
 
@@ -34,5 +31,11 @@ def heading_of(text: str) -> str:
 
 def safe_name(name: str) -> str:
     """`name` as a part of a file name on any system: letters, digits, `_`, `-` and inner dots, at most 80 bytes."""
-    plain = _UNSAFE.sub("-", unicodedata.normalize("NFC", name)).strip("-.")
+    letters = (letter if _is_safe(letter) else "/" for letter in unicodedata.normalize("NFC", name))
+    plain = re.sub("/+", "-", "".join(letters)).strip("-.")
     return plain.encode()[:80].decode(errors="ignore").strip("-.") or "article"
+
+
+def _is_safe(letter: str) -> bool:
+    """Vowel signs are marks, without which a word in Hindi or Thai is another one."""
+    return letter.isalnum() or letter in "_.-" or unicodedata.category(letter) in ("Mn", "Mc")
