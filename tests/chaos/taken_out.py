@@ -173,11 +173,16 @@ MUTANTS = (
         ["providers/test_any_fault.py::test_a_stream_that_says_stop_anywhere_is_whole_only_with_all_its_text"],
     ),
     Mutant(
+        "a text whose end nobody said is called whole",
+        [("worker/upstream/end_signs.py", "return Judged.UNSAID if is_bare", "return Judged.WHOLE if is_bare")],
+        ["providers/test_bare_ends.py::test_a_bare_end_is_tried_again_once_and_then_kept_however_the_text_ends"],
+    ),
+    Mutant(
         "an end without a reason is believed where reasons are given",
         [(
             "worker/upstream/end_signs.py",
-            "        if Habit.GIVES_FINISH_REASON in known:\n            return False\n",
-            "",
+            "Habit.GIVES_FINISH_REASON in known or end is BodyEnd.CUT",
+            "end is BodyEnd.CUT",
         )],
         ["providers/test_any_fault.py::test_a_model_that_gave_a_reason_once_is_held_to_it"],
     ),
