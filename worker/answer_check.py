@@ -46,9 +46,11 @@ class AnswerCheck:
     def __init__(self, cpu_seconds: float = CPU_SECONDS) -> None:
         self.format_check = FormatCheck(cpu_seconds)
 
-    def behind(self) -> Collection[str]:
-        """The projects that are to get no more streams now: their texts would only wait for their checks."""
-        return self.format_check.turns.behind()
+    def behind(self, most_waiting: int) -> Collection[str]:
+        """The projects that are to get no more streams now: their texts would only wait for their checks, of which
+        `most_waiting` are to wait at most.
+        """
+        return self.format_check.turns.behind(most_waiting)
 
     def find_error(
         self, request: dict[str, Any] | None, text: str, project: str = "", gives_up: GivesUp | None = None

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import datetime
+from functools import partial
 from secrets import token_hex
 
 from sqlalchemy import make_url
@@ -89,7 +90,7 @@ def run_worker(settings: Settings, mark: str | None = None) -> None:  # noqa: PL
         waker.wake,
         habits.synchronize,
         counts,
-        answer_check.behind,
+        partial(answer_check.behind, settings.streams),
     )
     wakes = WakeListener(redis_url, dispatch.wake)
     heartbeat = Heartbeat(maintenance_db, running, worker, settings)

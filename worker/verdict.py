@@ -27,6 +27,9 @@ OVERLOADED = 529
 _OWN = frozenset((408, 409, 425))
 """Of the server's failures, those that are about this one request."""
 
+_NO_SUCH_PATH = (404, 405)
+"""With a redirect what no request brings about. A page in place of another answer may be a firewall's, for one prompt."""
+
 Fault = Literal["limit", "queue", "job"] | Reason
 
 
@@ -54,7 +57,8 @@ def find_fault(error: UpstreamError, *, has_written: bool = False) -> Verdict:
     if isinstance(error, CutMidStream) or (isinstance(error, ErrorInStream) and (status or 0) >= 500):
         return Verdict("cut", by_status=False)
     if isinstance(error, NotAStream):
-        return Verdict("url", by_status=True)
+        is_of_url = 300 <= (status or 0) < 400 or status in _NO_SUCH_PATH
+        return Verdict("url" if is_of_url else "odd", by_status=True)
     if _is_odd(error):
         return Verdict(odd_reason(has_written=has_written), by_status=True)
     if isinstance(error, NoFirstDelta):

@@ -23,7 +23,7 @@ DRAIN_SECONDS = 3.0
 worker goes on with it, or writes it anew."""
 
 ROOM_FACTOR = 2
-"""So many times the process's streams may wait."""
+"""So many times the process's streams may wait: those that run, and as many before no more are begun."""
 
 
 class WaitingChecks:

@@ -57,10 +57,14 @@ class CheckTurns:
         finally:
             self._end(project)
 
-    def behind(self) -> set[str]:
-        """The projects whose checks take long, so that more of their texts would only wait."""
+    def behind(self, most_waiting: int) -> set[str]:
+        """The projects whose checks take long, so that more of their texts would only wait; and all that have any
+        waiting, once more than so many wait: nobody knows what the first check of a project will take.
+        """
         with self._guard:
-            return {project for project, waiting in self._waiting.items() if self._is_behind(project, len(waiting))}
+            is_full = sum(len(waiting) for waiting in self._waiting.values()) > most_waiting
+            behind = {project for project, waiting in self._waiting.items() if self._is_behind(project, len(waiting))}
+            return set(self._waiting) if is_full else behind
 
     def _is_behind(self, project: str, waiting: int) -> bool:
         # The first slow check of all is known by how long it runs already.

@@ -64,11 +64,31 @@ def test_a_project_is_behind_by_the_time_that_its_waiting_checks_take(now: list[
         for thread in threads:
             thread.start()
         wait_until(lambda: waiting(turns) == len(threads), "all wait")
-        assert turns.behind() == set()
+        assert turns.behind(100) == set()
         now[0] += 2.0  # the first check of all is not over yet, and known to be slow
-        assert turns.behind() == {"slow"}
+        assert turns.behind(100) == {"slow"}
         give_up.set()
         for thread in threads:
             thread.join(PATIENCE_SECONDS)
-        assert turns.behind() == set()
+        assert turns.behind(100) == set()
         assert turns._waiting == {}
+
+
+def test_once_so_many_wait_no_project_of_theirs_gets_more_streams_whatever_its_checks_take() -> None:
+    """Nobody knows what the first one takes: a project filled all streams before it had its first turn."""
+    turns = CheckTurns()
+
+    def check(project: str) -> None:
+        with turns.hold(project):
+            pass
+
+    threads = [threading.Thread(target=check, args=(project,)) for project in ("new", "new", "other")]
+    with turns.hold("slow"):
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: waiting(turns) == 3, "all wait")
+        assert turns.behind(3) == set()
+        assert turns.behind(2) == {"new", "other"}
+    for thread in threads:
+        thread.join(PATIENCE_SECONDS)
+    assert turns.behind(0) == set()

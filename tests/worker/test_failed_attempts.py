@@ -102,7 +102,8 @@ def test_an_answer_that_no_well_upstream_gives_is_odd_and_after_some_text_it_is_
 
 
 def test_what_is_no_api_at_all_blames_the_url() -> None:
-    assert find_fault(NotAStream("a page")).fault == "url"
+    assert [find_fault(NotAStream("a page", status=status)).fault for status in (302, 404, 405)] == ["url"] * 3
+    assert [find_fault(NotAStream("a page", status=status)).fault for status in (None, 400, 422)] == ["odd"] * 3
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_a_model_that_says_nothing_and_a_request_that_is_refused_are_the_jobs_ow
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ({"body": "html"}, "url"),
+        ({"body": "html"}, "away"),
         ({"body": "empty"}, "away"),
         ({"body": "json_error"}, "away"),
         ({"error_after": 2}, "away"),

@@ -216,7 +216,7 @@ def test_a_project_whose_checks_take_long_gets_no_more_streams_and_others_do(
     monkeypatch.setattr(check_turns, "MOST_BEHIND_SECONDS", 0.0)
     with checks_held(worker, "red"):
         first = let_wait(worker, project="red")
-        assert worker.answer_check.behind() == {"red"}
+        assert worker.answer_check.behind(10) == {"red"}
         second, other = submit_of("red", worker), submit_of("blue", worker)
         for _ in range(2):
             worker.dispatch._round()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -91,7 +92,7 @@ class WorkerParts:
             settings,
             self.hint,
             self._publish,
-            behind=self.answer_check.behind,
+            behind=partial(self.answer_check.behind, settings.streams),
         )
         self.counts = WorkerCounts()
         self.runner = AttemptRunner(
