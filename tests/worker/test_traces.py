@@ -81,7 +81,7 @@ def test_a_failed_attempt_is_a_failed_span_that_names_the_error(
     sqlite_database: Database, redis_url: str, spans: Tracing, exporter: InMemorySpanExporter
 ) -> None:
     with (
-        ScriptedUpstream([head(400, **{"content-length": "0"})]) as upstream,
+        ScriptedUpstream([head(400, **{"content-length": "26"}), b'{"error":{"message":"no"}}']) as upstream,
         open_worker(sqlite_database, small_settings(redis_url, upstream.url)) as worker,
     ):
         worker.runner._tracing = spans
