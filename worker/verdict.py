@@ -28,7 +28,7 @@ _OWN = frozenset((408, 409, 425))
 """Of the server's failures, those that are about this one request."""
 
 _NO_SUCH_PATH = (404, 405)
-"""With a redirect what no request brings about. A page in place of another answer may be a firewall's, for one prompt."""
+"""No request brings these about, nor a redirect. A page in place of another answer may be a firewall's."""
 
 Fault = Literal["limit", "queue", "job"] | Reason
 

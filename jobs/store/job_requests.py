@@ -8,6 +8,7 @@ nothing, or send nothing to the model. `tests/store/test_job_requests.py` looks 
 """
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -24,6 +25,12 @@ LONG_REQUEST = 4096
 MOST_OUTPUT_TOKENS = 1_000_000
 """No model writes more in one answer. A request may ask for any number, and a lane must not wait for years for it, nor
 must a number that the database cannot hold keep all jobs from being dispatched."""
+
+# The first part lets it begin only where a run of such letters does: else each letter of a run would be a beginning.
+_ENCODED = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{4096,}={0,2}")
+_ENCODED_BYTES = 4000
+"""An image or a sound inside of a request is reckoned as a thousand tokens, not by the length of its base64: one of 8 MB
+kept all jobs of its lane waiting for a minute."""
 
 ASKED = ("request", "accept", "cells")
 
@@ -47,6 +54,7 @@ class LongRequest(NamedTuple):
     bytes: int
     """Of request, rules and cells together."""
     request_bytes: int
+    """What its tokens are reckoned from."""
     most_output: int | None
 
 
@@ -57,13 +65,18 @@ def find_most_output(request: Mapping[str, Any]) -> int | None:
     return int(min(max(0, output), MOST_OUTPUT_TOKENS)) if isinstance(output, int) else None
 
 
+def _prompt_bytes(request: str) -> int:
+    encoded = [found.end() - found.start() for found in _ENCODED.finditer(request)]
+    return len(request) - sum(encoded) + _ENCODED_BYTES * len(encoded)
+
+
 def new_row(row: dict[str, Any], request: Mapping[str, Any]) -> NewRow:
     """A new job as it is stored; `request` is that of the row, as it was before it became text."""
     # As JSON all of it is ASCII: a character is a byte.
     size = sum(len(row[name]) for name in ASKED if row[name])
     if size <= LONG_REQUEST:
         return NewRow(row, None, size)
-    long = {"job_id": row["id"], "bytes": size, "request_bytes": len(row["request"])}
+    long = {"job_id": row["id"], "bytes": size, "request_bytes": _prompt_bytes(row["request"])}
     long |= {"most_output": find_most_output(request)} | {name: row[name] for name in ASKED}
     return NewRow(row | {"request": "", "accept": None, "cells": None}, long, size)
 

@@ -21,7 +21,7 @@ from jobs.model.status import JobStatus
 from jobs.store import job_requests as module
 from jobs.store.database import Database
 from jobs.store.groups_by_bytes import most_bytes_at_once
-from jobs.store.job_requests import LONG_REQUEST
+from jobs.store.job_requests import LONG_REQUEST, new_row
 from jobs.store.queries import read_results
 from jobs.store.sqlite_engine import empty_log
 from jobs.store.whole_jobs import read_size, read_whole_job
@@ -100,7 +100,7 @@ def test_a_reservation_takes_as_many_tokens_and_reads_no_long_request(
     store: Store, wanted: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before, it read and decoded the requests of all candidates while everybody else waited to write."""
-    request = {"model": "m1", "messages": [{"role": "user", "content": "x" * 9000}], **wanted}
+    request = {"model": "m1", "messages": [{"role": "user", "content": "tea " * 2250}], **wanted}
     apart = submit_job(store.database, NewJob(request, accept=ACCEPT)).id
     monkeypatch.setattr(module, "LONG_REQUEST", 1 << 30)
     whole = submit_job(store.database, NewJob(request, accept=ACCEPT)).id
@@ -111,6 +111,19 @@ def test_a_reservation_takes_as_many_tokens_and_reads_no_long_request(
     with store.database.read() as connection:
         tokens = set(connection.scalars(select(jobs.c.reserved_tokens)))
     assert len(tokens) == 1
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_image_is_reckoned_as_a_thousand_tokens_whatever_its_size(times: int) -> None:
+    """One of 8 MB took a minute's tokens of its lane, for all projects, until its text had ended."""
+    prompt = "Tell what you see. " * 300
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{'iVBORw0KGgo' * 400_000}=="}}
+    request = {"messages": [{"role": "user", "content": [{"type": "text", "text": prompt}, *[image] * times]}]}
+    row = {"id": "job_1", "request": json.dumps(request), "accept": None, "cells": None}
+    long = new_row(row, request).long
+    assert long is not None
+    without = len(json.dumps(request)) - times * 4_400_002
+    assert long["request_bytes"] == without + times * 4000
 
 
 def test_short_requests_cost_no_statement(store: Store) -> None:
