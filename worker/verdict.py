@@ -55,7 +55,8 @@ def find_fault(error: UpstreamError, *, has_written: bool = False) -> Verdict:
         return Verdict("key", by_status=True)
     # A server that fails inside its answer breaks it off, whether it finds words for that or not.
     if isinstance(error, CutMidStream) or (isinstance(error, ErrorInStream) and (status or 0) >= 500):
-        return Verdict("cut", by_status=False)
+        # Before its first word nothing is lost, and a prompt that crashes its server looks so.
+        return Verdict("cut", by_status=False) if has_written else Verdict("failing", by_status=True)
     if isinstance(error, NotAStream):
         is_of_url = 300 <= (status or 0) < 400 or status in _NO_SUCH_PATH
         return Verdict("url" if is_of_url else "odd", by_status=True)

@@ -29,7 +29,7 @@ must a number that the database cannot hold keep all jobs from being dispatched.
 # The first part lets it begin only where a run of such letters does: else each letter of a run would be a beginning.
 _ENCODED = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{4096,}={0,2}")
 _ENCODED_BYTES = 4000
-"""An image or a sound inside of a request is reckoned as a thousand tokens, not by the length of its base64: one of 8 MB
+"""An image or a sound in a request is reckoned as a thousand tokens, not by the length of its base64: one of 8 MB
 kept all jobs of its lane waiting for a minute."""
 
 ASKED = ("request", "accept", "cells")

@@ -24,6 +24,7 @@ from tests.worker.worker_fixtures import (
 from worker.upstream.ending import Ending, ReportedUsage
 from worker.upstream.errors import (
     Aborted,
+    CutMidStream,
     EmptyCompletion,
     EndedWithoutEnd,
     ErrorInStream,
@@ -80,8 +81,15 @@ def test_a_429_without_end_becomes_a_hold_and_costs_no_job_anything(
 
 
 def test_an_error_of_the_server_inside_a_stream_is_a_stream_that_was_cut() -> None:
-    assert find_fault(ErrorInStream("no", status=502)).fault == "cut"
+    assert find_fault(ErrorInStream("no", status=502), has_written=True).fault == "cut"
     assert find_fault(RejectedInStream("no", status=400)).fault == "job"
+
+
+@pytest.mark.parametrize("error", [CutMidStream("it hung up"), ErrorInStream("no", status=502)])
+def test_a_connection_that_ends_before_the_first_word_is_a_500(error: UpstreamError) -> None:
+    """A few prompts that crashed their server held it for everybody, and until half a text was written."""
+    assert (find_fault(error).fault, find_fault(error).by_status) == ("failing", True)
+    assert find_fault(error, has_written=True).fault == "cut"
 
 
 def empty(ending: Ending) -> EmptyCompletion:
