@@ -106,11 +106,14 @@ class ActiveAttempt:
             self._task.cancel()  # stopped between the claim and now
 
     def stop(self, reason: StopReason) -> None:
-        """Cut the stream, from any thread. The first reason stands; after the stream's end it means nothing."""
-        if self.stop_reason is None:
+        """Cut the stream, from any thread. The first reason stands, but for a release: a text that waits for its check
+        takes no notice of that, and must of others.
+        """
+        is_first = self.stop_reason is None
+        if is_first or self.stop_reason is StopReason.RELEASE:
             self.stop_reason = reason
-            if self._loop is not None and self._task is not None:
-                self._loop.call_soon_threadsafe(self._task.cancel)
+        if is_first and self._loop is not None and self._task is not None:
+            self._loop.call_soon_threadsafe(self._task.cancel)
 
     def checkpoint(self) -> Checkpoint:
         """Text and reasoning so far, when one has grown since the last one that was stored."""

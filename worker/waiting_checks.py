@@ -66,13 +66,15 @@ def patience() -> GivesUp:
 
 
 def until_stopped(running: ActiveAttempt) -> GivesUp:
-    """Give up when the attempt is stopped; when its process drains, some seconds later."""
+    """Give up when the attempt is stopped; when its process drains, some seconds later. A pause that gives back what
+    runs has no hurry: the text is whole, and would be paid for again.
+    """
     drained_at: float | None = None
 
     def gives_up() -> bool:
         nonlocal drained_at
         if running.stop_reason is not StopReason.DRAIN:
-            return running.stop_reason is not None
+            return running.stop_reason not in (None, StopReason.RELEASE)
         drained_at = drained_at or monotonic()
         return monotonic() - drained_at >= DRAIN_SECONDS
 

@@ -12,7 +12,7 @@ from time import monotonic
 MOST_BEHIND_SECONDS = 4.0
 """A project whose checks need more than this for all that wait is behind."""
 
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.25
 """How often one that waits looks whether it is still to wait."""
 
 _MOST_REMEMBERED = 500

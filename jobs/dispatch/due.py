@@ -30,6 +30,8 @@ from jobs.tables.column_types import UtcDateTime
 QUEUED = jobs.c.status == literal_column("'queued'")
 RUNNING = jobs.c.status == literal_column("'in_progress'")
 RESERVED = and_(QUEUED, jobs.c.upstream.is_not(None))
+WENT_TO = case((jobs.c.upstream == "", jobs.c.last_upstream), else_=jobs.c.upstream)
+"""The upstream of a job's latest attempt: where its text waited for its check, its row has left the lane."""
 
 
 class Hint(TypedDict):

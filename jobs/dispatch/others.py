@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, ScalarSelect, Select, and_, func, or_, select
 
-from jobs.dispatch.due import RESERVED, RUNNING, using
+from jobs.dispatch.due import RESERVED, RUNNING, WENT_TO, using
 from jobs.model.status import JobStatus
 from jobs.tables import attempts, jobs, lanes
 
@@ -78,6 +78,6 @@ def _ended_of_others(
 
 
 def _latest(status: JobStatus, since: datetime) -> Select[tuple[str, str, datetime]]:
-    latest = select(jobs.c.project, jobs.c.upstream, jobs.c.hinted_at)
+    latest = select(jobs.c.project, WENT_TO.label("upstream"), jobs.c.hinted_at)
     latest = latest.where(jobs.c.status == status, jobs.c.hinted_at >= since)
     return latest.with_hint(jobs, **using("jobs_hinted")).order_by(jobs.c.hinted_at.desc()).limit(MOST_READ)

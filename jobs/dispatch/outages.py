@@ -7,7 +7,7 @@ between; then the first one is given its attempt back. So is one whose answers a
 upstream gives. Whatever an upstream says to one job while it accepts others, is the job's own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -111,6 +111,8 @@ def judge(database: Database, failure: Failure) -> Judgement:
         lock_lanes(connection, failure.upstream)
         hold = find_system_hold(connection, failure.upstream)
         accepted_at, expected_by = find_accepted(connection, failure.upstream)
+        if failure.reason == "url" and accepted_at is not None:
+            failure = replace(failure, reason="odd")  # the URL is right, so it may be the name of this job's model
         if hold is not None:
             judged = _judge_held(connection, failure, hold, now)
         else:

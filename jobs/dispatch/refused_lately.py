@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
-from jobs.dispatch.due import using
+from jobs.dispatch.due import WENT_TO, using
 from jobs.dispatch.upstream_states import ErrorState
 from jobs.model.status import JobStatus
 from jobs.store.database import Database
@@ -55,7 +55,7 @@ def read_refused_lately(database: Database, project: str | None) -> dict[str, Re
 
 def _latest(status: JobStatus, project: str | None) -> Select[Any]:
     """The latest jobs that ended so. Each form has an index that is read from its end."""
-    columns = (jobs.c.upstream, jobs.c.status, jobs.c.finished_at, jobs.c.error_code, jobs.c.error_message)
+    columns = (WENT_TO.label("upstream"), jobs.c.status, jobs.c.finished_at, jobs.c.error_code, jobs.c.error_message)
     place = jobs.c.hinted_at if project is None else jobs.c.id
     wanted = select(place.label("place"), *columns).where(jobs.c.status == status, place.is_not(None))
     wanted = wanted.order_by(place.desc()).limit(_LATEST)

@@ -196,7 +196,8 @@ class _Turn:
         last_probe = held.upstream.last_probe if held.upstream is not None else None
         values = start_values(now, wish.spec.name, wish.most_crashes, last_probe)
         choosing = Choosing(connection, wish.model, rule, values, self._turns, now)
-        candidates = list(choosing.choose(projects, weights, room))
+        of_each = TurnCosts.of(self._lane, self._total, self._moment).of_each
+        candidates = list(choosing.choose(projects, weights, room, of_each))
         if not candidates:
             return []
         # Locked by id, as everybody does who takes many rows. Those that another process has locked are not free.
@@ -220,8 +221,8 @@ class _Turn:
             places.append({"of_id": job.id, "of_tokens": taken, "at": at} | of_upstream)
         if chosen:
             connection.execute(_reserving(), places)
-            costs = TurnCosts.of(self._lane, self._total, self._moment)
-            choosing.note_served(chosen, weights, [costs.of_tokens(place["of_tokens"]) for place in places])
+            costs = TurnCosts.of(self._lane, self._total, self._moment)  # tokens may have become scarce meanwhile
+            choosing.note_served(chosen, weights, [costs.of_tokens(one["of_tokens"]) for one in places], costs.of_each)
         return chosen
 
     def _take_place(self, tokens: int, estimated: int) -> float | None:

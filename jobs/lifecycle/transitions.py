@@ -19,13 +19,13 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
-    case,
     func,
     select,
     update,
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from jobs.dispatch.due import WENT_TO
 from jobs.lifecycle.columns import attempt_changes, final_changes, job_changes, text_row
 from jobs.model.endings import CANCELLED, EXPIRED, AttemptResult, JobError
 from jobs.model.status import FINAL, AttemptOutcome, JobStatus
@@ -180,9 +180,7 @@ def leave_lane(database: Database, job_id: str, attempt: int) -> bool:
     return True
 
 
-_LAST_UPSTREAM = case((jobs.c.upstream == "", jobs.c.last_upstream), else_=jobs.c.upstream)
-
-UNRESERVED = {"hinted_at": None, "last_upstream": _LAST_UPSTREAM, "upstream": None, "reserved_tokens": None,
+UNRESERVED = {"hinted_at": None, "last_upstream": WENT_TO, "upstream": None, "reserved_tokens": None,
               "release_requested_at": None}  # fmt: skip
 """What becomes of the place that a running job had, when it goes back to the queue."""
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, and_, or_, select, update
+from sqlalchemy import CTE, ColumnElement, and_, func, or_, select, update
 from sqlalchemy.sql.selectable import ScalarSelect
 
 from jobs.store.database import Database
@@ -121,9 +121,9 @@ def put_back(database: Database, webhook_id: str) -> None:
 
 def give_up_oldest(database: Database) -> int:
     """Give up some of what waits for endpoints beyond `MOST_WAITING`. Returns how many; call it again for the rest."""
-    with_due = endpoints_with_due()
+    crowded = select(deliveries.c.webhook_id).where(deliveries.c.due_at.is_not(None)).group_by(deliveries.c.webhook_id)
     with database.read() as connection:
-        ids = connection.scalars(select(with_due.c.webhook_id).where(with_due.c.webhook_id.is_not(None))).all()
+        ids = connection.scalars(crowded.having(func.count() > MOST_WAITING)).all()
     return sum(_give_up_oldest(database, webhook_id) for webhook_id in ids)
 
 

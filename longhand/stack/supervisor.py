@@ -149,9 +149,10 @@ def _make_room(log: Path) -> None:
     """Copied and emptied, not renamed: a process that runs goes on writing to its end. A line that is written between
     the two is lost.
     """
-    with suppress(OSError):  # a disk that is full: what runs must go on, and the next look tries again
+    with suppress(OSError):
         if log.stat().st_size > _LARGEST_LOG_BYTES:
-            shutil.copy(log, log.with_name(log.name + ".1"))
+            with suppress(OSError):  # on a full disk there is no room for a copy, and all the more need of some
+                shutil.copy(log, log.with_name(log.name + ".1"))
             os.truncate(log, 0)
 
 

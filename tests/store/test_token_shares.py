@@ -15,6 +15,7 @@ from jobs.model.endings import MAX_CRASHES
 from jobs.pace.reports import Accepted, Finished
 from jobs.store.database import Database
 from jobs.tables import jobs
+from jobs.upstreams import UpstreamSpec
 from tests.store.failing import fail
 from tests.store.reserving import HINT_SECONDS, lanes_of, take_due, upstream
 from tests.store.store_fixtures import REFUSED, USAGE, Store, new_job, store, written
@@ -39,11 +40,12 @@ class Worker:
     takes: dict[str, tuple[float, int]]
     """Seconds and tokens."""
     turn_seconds: float = 0.2
+    spec: UpstreamSpec = LIMITED
     waited: dict[str, list[float]] = field(default_factory=dict)
     running: list[tuple[float, str, float, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.lanes = lanes_of(self.store.database, HINT_SECONDS, LIMITED)
+        self.lanes = lanes_of(self.store.database, HINT_SECONDS, self.spec)
 
     def turn(self) -> None:
         now = self.store.clock.now.timestamp()
@@ -102,6 +104,26 @@ def test_where_tokens_are_scarce_projects_share_these_and_not_the_time(sqlite_da
     used = {project: len(waited) * sizes[project][1] for project, waited in worker.waited.items()}
     assert 0.4 <= used["long"] / sum(used.values()) <= 0.6
     assert sum(used.values()) >= 0.9 * 200_000, "and the limit is used"
+
+
+@pytest.mark.parametrize("already", [0, 20])
+def test_where_requests_are_scarce_projects_share_these_and_not_the_time(
+    sqlite_database: Database, already: int
+) -> None:
+    """By seconds, the one with short texts had nearly all of them; or else none, if it came first to a new lane."""
+    limited = upstream("default", requests_per_minute=120)
+    sizes = {"short": (0.02, 50), "slow": (8.0, 200)}
+    worker = Worker(Store(sqlite_database), sizes, turn_seconds=0.1, spec=limited)
+    submit_batch(worker.store.database, [asking()] * 300, BatchOptions(project="slow"))
+    for _ in range(10 * already):
+        worker.turn()
+    before = {project: len(waited) for project, waited in worker.waited.items()}
+    submit_batch(worker.store.database, [asking()] * 300, BatchOptions(project="short"))
+    for _ in range(600):
+        worker.turn()
+    had = {project: len(waited) - before.get(project, 0) for project, waited in worker.waited.items()}
+    assert 0.4 <= had["slow"] / sum(had.values()) <= 0.6, had
+    assert sum(had.values()) >= 0.75 * 120
 
 
 def test_a_job_that_waits_for_tokens_says_so_and_stores_what_it_takes(store: Store) -> None:

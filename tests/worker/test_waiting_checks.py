@@ -107,6 +107,22 @@ def test_a_text_that_waits_for_its_check_keeps_no_stream_and_no_place_from_other
     assert job.usage.output_tokens == 7
 
 
+@pytest.mark.parametrize(("then", "status"), [(None, JobStatus.COMPLETED), (StopReason.CANCEL, JobStatus.CANCELLED)])
+def test_a_pause_that_gives_back_what_runs_takes_no_whole_text_but_a_cancel_still_ends_the_wait(
+    worker: WorkerParts, then: StopReason | None, status: JobStatus
+) -> None:
+    """It was written again, and paid twice."""
+    with checks_held(worker):
+        job_id = let_wait(worker)
+        worker.running.stop(job_id, StopReason.RELEASE)
+        if then is not None:
+            worker.running.stop(job_id, then)
+            wait_for_end(worker)  # the check has not come
+    wait_for_end(worker)
+    job, text = job_and_text(worker.database, job_id)
+    assert (job.status, text, job.attempt) == (status, GOOD, 1)
+
+
 def test_its_lane_hears_once_that_it_has_ended(worker: WorkerParts, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Finished] = []
 
@@ -129,18 +145,14 @@ def test_its_text_is_rejected_as_any_other(worker: WorkerParts) -> None:
     job, _ = job_and_text(worker.database, job_id)
     assert (job.status, job.failures, job.upstream) == (JobStatus.QUEUED, 1, None)
     assert [one.outcome for one in history(worker.database, job_id)] == ["not_accepted"]
-    assert worker.run(job_id)
+    wait_until(lambda: worker.run(job_id), "the second attempt is due")
     wait_until(lambda: job_and_text(worker.database, job_id)[0].is_final, "the second attempt has ended")
     assert job_and_text(worker.database, job_id)[0].error_code == "not_accepted"
 
 
 @pytest.mark.parametrize(
     ("reason", "status"),
-    [
-        (StopReason.CANCEL, JobStatus.CANCELLED),
-        (StopReason.EXPIRE, JobStatus.EXPIRED),
-        (StopReason.RELEASE, JobStatus.QUEUED),
-    ],
+    [(StopReason.CANCEL, JobStatus.CANCELLED), (StopReason.EXPIRE, JobStatus.EXPIRED)],
 )
 def test_what_stops_a_stream_ends_the_waiting_and_keeps_the_text(
     worker: WorkerParts, reason: StopReason, status: JobStatus
@@ -150,9 +162,7 @@ def test_what_stops_a_stream_ends_the_waiting_and_keeps_the_text(
         worker.running.stop(job_id, reason)
         wait_for_end(worker)  # the check has not come
     job, text = job_and_text(worker.database, job_id)
-    assert (job.status, job.failures) == (status, 0)
-    if status is not JobStatus.QUEUED:
-        assert text == GOOD
+    assert (job.status, job.failures, text) == (status, 0, GOOD)
     [attempt] = history(worker.database, job_id)
     assert (attempt.bytes, attempt.upstream) == (len(GOOD), "default")
 

@@ -204,7 +204,7 @@ class SSEParser:
     def _take_stray_line(self, line: bytes) -> list[bytes]:
         if (like := _LIKE_DATA.match(line)) is not None:
             return self._take_line(b"data:" + line[like.end() :])
-        if b'"choices"' in line and b'"delta"' in line:
+        if b'"choices"' in line and b'"delta"' in line and self.stray[:1] != b"{":
             return [*self._dispatch(), line]  # a chunk behind what nobody knows: its reader refuses it, or text is lost
         if not (self._is_over or _HARMLESS.match(line)):
             self.is_astray = self._is_careful = True
