@@ -81,6 +81,11 @@ class Failure:
         return self.reason in ("credit", "key")
 
     @property
+    def most_alone(self) -> int:
+        """How often it goes back uncharged while others are accepted: of ten servers of a gateway nine may be away."""
+        return MOST_DOUBTED if self.reason == "away" else MOST_ALONE
+
+    @property
     def is_paid(self) -> bool:
         """It has written, so its first words prove nothing."""
         return self.reason in ("cut", "broken")
@@ -158,14 +163,14 @@ def _judge(
     is_cut = failure.is_paid
     # What a stream was cut by came long after it was sent, so it matters not whether others were accepted meanwhile.
     if not is_cut and accepted_at is not None and accepted_at > failure.sent_at:
-        own = failure.by_status and not failure.is_doubtful
-        return Judgement(charged=own or failure.refusals >= MOST_ALONE, alone=True)
+        own = failure.by_status and not failure.is_doubtful and failure.reason != "away"
+        return Judgement(charged=own or failure.refusals >= failure.most_alone, alone=True)
     # While it waited after its last refusal others were accepted: one that begins hold after hold is refused alone.
     again = failure.refused_at is not None and accepted_at is not None and accepted_at > failure.refused_at
+    if is_early and failure.by_status and not is_cut:  # a few bad requests held the upstream again and again for all
+        return Judgement(charged=again and failure.refusals >= failure.most_alone, alone=True)
     if again and failure.reason != "cut" and failure.refusals >= MOST_ALONE:
         return Judgement(charged=True, alone=True)
-    if is_early and failure.by_status and not is_cut:
-        return Judgement(charged=False, alone=True)  # a few bad requests held the upstream again and again for all
     if failure.is_doubtful and not _has_company(connection, failure, accepted_at, now):
         return Judgement(charged=failure.refusals >= MOST_DOUBTED, alone=True)
     # Before its own first words, which prove nothing if it broke off, it was the latest text that is whole.

@@ -1,12 +1,13 @@
 """Whose a failure is: the job's own, which is charged, or its upstream's, which charges nobody but not without end."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from jobs.dispatch.holds import read_holds
 from jobs.dispatch.lane_news import LaneNews
-from jobs.dispatch.outages import Failure, Judgement, judge
+from jobs.dispatch.outages import MOST_ALONE, MOST_DOUBTED, Failure, Judgement, judge
 from jobs.lifecycle.lease import claim
 from jobs.lifecycle.transitions import retry
 from jobs.model.status import JobStatus
@@ -52,7 +53,8 @@ def test_a_few_bad_requests_hold_no_upstream_that_accepts_others_and_end_themsel
         store.claim(job_id)
     note(store, LaneNews(accepted_at=store.clock.now, first_delta_seconds=[1.0]))
     refused = dict.fromkeys(bad, store.clock.now)
-    for turn in range(3):
+    most = MOST_DOUBTED if reason == "away" else MOST_ALONE
+    for turn in range(most):
         store.clock.advance(1)
         for job_id in bad:
             told = fail(store, job_id, reason, refusals=turn, refused_at=refused[job_id] if turn else None)
@@ -61,7 +63,7 @@ def test_a_few_bad_requests_hold_no_upstream_that_accepts_others_and_end_themsel
         store.clock.advance(0.5)
         note(store, LaneNews(accepted_at=store.clock.now, first_delta_seconds=[1.0]))
     store.clock.advance(1)
-    assert all(fail(store, job_id, reason, refusals=3, refused_at=refused[job_id]).charged for job_id in bad)
+    assert all(fail(store, job_id, reason, refusals=most, refused_at=refused[job_id]).charged for job_id in bad)
     assert read_holds(store.database) == []
     assert good
 
@@ -78,7 +80,8 @@ def test_once_nobody_was_accepted_for_longer_than_a_first_word_takes_the_upstrea
     assert fail(store, second, "failing").began
 
 
-def test_a_502_of_a_job_while_others_are_accepted_is_charged(store: Store) -> None:
+def test_a_502_of_a_job_while_others_are_accepted_is_charged_in_the_end(store: Store) -> None:
+    """Of ten servers nine were away for 20 s, and 82 of 200 jobs failed for good."""
     job_id = store.submit()
     [claimed] = due(store)
     store.claim(claimed)
@@ -86,6 +89,8 @@ def test_a_502_of_a_job_while_others_are_accepted_is_charged(store: Store) -> No
     store.clock.advance(1)
     accept(store)
     failure = Failure("default", "m1", job_id, sent_at, "away", "upstream_error", "bad gateway", True, 0)
+    assert judge(store.database, failure) == Judgement(charged=False, alone=True)
+    failure = replace(failure, refusals=MOST_DOUBTED)
     assert judge(store.database, failure) == Judgement(charged=True, alone=True)
     assert read_holds(store.database) == []
 

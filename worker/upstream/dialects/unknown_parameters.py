@@ -35,7 +35,8 @@ _SENTENCES = (
     # Python: got an unexpected keyword argument 'NAME'. Go: json: unknown field "NAME"
     rf"{_UNKNOWN} (?:request |keyword )?{_KIND}(?:s|\(s\))?(?: supplied)?:? {_LIST}NAME{_END}",
     # OpenAI: 'NAME' is not supported with this model. Groq: property 'NAME' is unsupported
-    rf"NAME(?: {_KIND})? is (?:not supported|unsupported){_FOR_ALL}",
+    # Not: This user is not supported. Image metadata is not supported.
+    rf"(?:^|[|.:;!?] ?|\b{_KIND} )NAME(?: {_KIND})? is (?:not supported|unsupported){_FOR_ALL}",
     # xAI: Argument not supported on this model: NAME
     rf"{_KIND} (?:is )?not supported (?:on|with|for|by) this model: NAME{_END}",
     # xAI: Model M does not support parameter NAME. LiteLLM: M does not support parameters: ['NAME'], for model=M
