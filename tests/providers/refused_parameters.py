@@ -240,15 +240,9 @@ OF_THIS_REQUEST = [
         openai(f"Invalid type for 'parallel_tool_calls': {A_STRING}"),
         "diffbot/code-gpt-docs#273, of max_tokens", more={"tools": TOOLS},
     ),
-    *(
-        Refused(name, "bob" if name == "user" else {"a": "b"}, openai(said), "made up")
-        for name, said in (
-            ("user", "This user is not supported. Ask sales."),
-            ("user", "Region of user is not supported."),
-            ("user", "Two messages in a row by the user is not supported with this model."),
-            ("metadata", "Image metadata is not supported."),
-        )
-    ),
+    Refused("user", "bob", openai("This user is not supported. Ask sales."), "made up"),
+    Refused("user", "bob", openai("Region of user is not supported."), "made up, of a region"),
+    Refused("metadata", {"a": "b"}, openai("Image metadata is not supported."), "made up"),
 ]  # fmt: skip
 """It is about a value, what stands beside it, another field or this account: the job fails with these words."""
 
