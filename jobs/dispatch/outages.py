@@ -174,14 +174,14 @@ def _judge(
     if failure.is_doubtful and not _has_company(connection, failure, accepted_at, now):
         return Judgement(charged=failure.refusals >= MOST_DOUBTED, alone=True)
     # Before its own first words, which prove nothing if it broke off, it was the latest text that is whole.
-    is_own = failure.is_paid and accepted_at == failure.sent_at
-    well_at = find_whole(connection, failure.upstream, now) if is_own else accepted_at
+    is_of_itself = failure.is_paid and accepted_at == failure.sent_at
+    well_at = find_whole(connection, failure.upstream, now) if is_of_itself else accepted_at
     suspects = _find_suspects(connection, failure, well_at, now)
     if failure.reason in _ONE_IS_NONE and not suspects:
         return Judgement(charged=True, suspect=True)
     # A hold for streams that broke off is lifted late, so the requests of one project must not begin it for others.
-    alone = failure.reason == "broken" and not are_others(connection, failure.job_id, failure.model, suspects)
-    if alone and do_others_send(connection, failure.upstream, failure.job_id, now):
+    of_one_project = failure.reason == "broken" and not are_others(connection, failure.job_id, failure.model, suspects)
+    if of_one_project and do_others_send(connection, failure.upstream, failure.job_id, now):
         return Judgement(charged=True, suspect=True)
     _forgive(connection, suspects, now)
     cut_bytes = failure.written_bytes if is_cut else None

@@ -45,7 +45,7 @@ webhook_deliveries = Table(
     Column("body", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     # When the next try may begin. A process that takes it moves this on to when it is taken for dead. Null: there is
-    # none, because it was delivered or given up, or because the endpoint is paused.
+    # none, because it was delivered or given up; in a version before also because the endpoint was paused.
     Column("due_at", UtcDateTime),
     # Counted when one begins; also the fence of its outcome.
     Column("tries", Integer, nullable=False),

@@ -37,6 +37,8 @@ GONE = 410
 _MOST_ENDPOINTS = 300
 _LONGEST_ERROR = 300
 
+_KEY = (deliveries.c.webhook_id, deliveries.c.event_id)
+
 
 class LateTurnError(Exception):
     """The turn to write came late, so those who send could not renew either: what looks due may be theirs."""
@@ -217,9 +219,6 @@ def _count(connection: Connection, now: datetime, webhook_id: str, got: Attempte
     if since is not None and failures >= PAUSE_AFTER_FAILURES and now - since >= timedelta(seconds=PAUSE_AFTER_SECONDS):
         return f"{failures} tries in a row have failed since {since:%Y-%m-%d %H:%M} UTC"
     return None
-
-
-_KEY = (deliveries.c.webhook_id, deliveries.c.event_id)
 
 
 def _of(webhook_id: str, event_id: str) -> tuple[ColumnElement[bool], ...]:

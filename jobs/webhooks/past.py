@@ -18,6 +18,8 @@ from jobs.webhooks.waiting import change_in_rounds, change_some, endpoints_with_
 KEPT_DAYS = 7
 """How long deliveries can be looked at and sent again; longer than the last try takes."""
 
+_KEY = (deliveries.c.webhook_id, deliveries.c.event_id)
+
 
 @dataclass(frozen=True, slots=True)
 class PastDelivery:
@@ -107,9 +109,6 @@ def _orphans(connection: Connection) -> Select[tuple[str, str]]:
 
 def _some(connection: Connection, which: Select[tuple[str, str]]) -> Sequence[tuple[str, str]]:
     return [(row.webhook_id, row.event_id) for row in connection.execute(which.limit(MOST_DELIVERIES))]
-
-
-_KEY = (deliveries.c.webhook_id, deliveries.c.event_id)
 
 
 def _in_status(status: str | None) -> tuple[ColumnElement[bool], ...]:

@@ -24,6 +24,9 @@ MOST_WAITING = 1_000_000
 TAKEN_SECONDS = 1.2
 """For how long a delivery is taken. When a process dies, another one sends its events within 2 s."""
 
+_UNDELIVERED = and_(deliveries.c.delivered_at.is_(None), deliveries.c.given_up_at.is_(None))
+_AT_ITS_TIME = {"due_at": deliveries.c.created_at}
+
 
 @cache
 def endpoints_with_due() -> CTE:
@@ -143,7 +146,3 @@ def _give_up_oldest(database: Database, webhook_id: str) -> int:
     which = and_(_UNDELIVERED, idle)
     values = {"due_at": None, "given_up_at": now, "last_error": f"more than {MOST_WAITING:,} events waited"}
     return change_some(database, webhook_id, found, which, values) or 0
-
-
-_UNDELIVERED = and_(deliveries.c.delivered_at.is_(None), deliveries.c.given_up_at.is_(None))
-_AT_ITS_TIME = {"due_at": deliveries.c.created_at}
