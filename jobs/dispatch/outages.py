@@ -180,7 +180,7 @@ def _judge(
     if failure.reason in _ONE_IS_NONE and not suspects:
         return Judgement(charged=True, suspect=True)
     # A hold for streams that broke off is lifted late, so the requests of one project must not begin it for others.
-    of_one_project = failure.reason == "broken" and not are_others(connection, failure.job_id, failure.model, suspects)
+    of_one_project = failure.is_paid and not are_others(connection, failure.job_id, failure.model, suspects)
     if of_one_project and do_others_send(connection, failure.upstream, failure.job_id, now):
         return Judgement(charged=True, suspect=True)
     _forgive(connection, suspects, now)

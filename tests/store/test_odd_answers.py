@@ -91,13 +91,14 @@ def test_texts_that_break_off_while_others_are_whole_are_their_own(store: Store)
     assert reasons(store) == []
 
 
-def test_texts_of_one_project_that_break_off_do_not_hold_what_another_one_uses(store: Store) -> None:
+@pytest.mark.parametrize("reason", ["broken", "cut"])
+def test_texts_of_one_project_that_break_off_do_not_hold_what_another_one_uses(store: Store, reason: Reason) -> None:
     """Such a hold is lifted by more than first words, so it would cost the others much."""
     own = start(store, 4)
     [other] = start(store, 1, "beta")
-    assert [fail_so(store, job_id, "broken").charged for job_id in own] == [True] * 4
+    assert [fail_so(store, job_id, reason).charged for job_id in own] == [True] * 4
     assert reasons(store) == []
-    assert fail_so(store, other, "broken").began
+    assert fail_so(store, other, reason).began
     assert store.job(other).failures == 0
 
 
