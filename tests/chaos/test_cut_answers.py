@@ -18,8 +18,8 @@ FAULTS = ("cut_after", "error_after")
 def test_no_text_that_was_cut_anywhere_is_completed_although_every_chunk_says_stop(
     stack: Stack, upstream: ServedSimulator, line: FaultProxy
 ) -> None:
-    """Each job's first answer breaks off after some of its deltas, some of the second ones, too; and three times all
-    that is under way is cut wherever it is.
+    """Of every second job the first answer breaks off after some of its deltas, and some of the second ones, too; and
+    three times all that is under way is cut wherever it is. Were it every job's, each probe of a hold would fail.
     """
     chance = random.Random(11)
     stack.upstream_url = f"http://127.0.0.1:{line.port}/v1"
@@ -29,9 +29,10 @@ def test_no_text_that_was_cut_anywhere_is_completed_although_every_chunk_says_st
     ordered: Counter[str] = Counter()
     requests = []
     for number in range(COUNT):
-        fault, times = chance.choice(FAULTS), chance.choice((1, 1, 2))
+        fault, times = chance.choice(FAULTS), chance.choice((1, 1, 2)) if number % 2 else 0
         ordered[fault] += times
-        requests.append(_request(number, **{fault: chance.randrange(DELTAS + 1), "times": times}))
+        faults = {fault: chance.randrange(DELTAS + 1), "times": times} if times else {}
+        requests.append(_request(number, **faults))
     ids = stack.submit(requests, max_attempts=10)
     watchers = stack.watch(ids[:10])
     cut = 0
@@ -42,12 +43,12 @@ def test_no_text_that_was_cut_anywhere_is_completed_although_every_chunk_says_st
     stack.wait_final(180)
     assert cut >= 9
     seen = upstream.stats()
-    faults = sum(seen["faults"][fault] for fault in FAULTS)
-    assert faults > COUNT
-    tally = check(stack, upstream, watchers=watchers, most_calls=COUNT + faults + cut)
+    broken = sum(seen["faults"][fault] for fault in FAULTS)
+    assert broken > COUNT // 3
+    tally = check(stack, upstream, watchers=watchers, most_calls=COUNT + broken + cut)
     assert tally.statuses == {JobStatus.COMPLETED: COUNT}
     print(
-        f"{COUNT} texts, {faults} answers broken off as ordered ({ordered}), {cut} connections cut, {tally.calls} calls"
+        f"{COUNT} texts, {broken} answers broken off as ordered ({ordered}), {cut} connections cut, {tally.calls} calls"
     )
 
 
