@@ -28,8 +28,10 @@ function todoFor(hold) {
   return t(`hold.${reasonOf(hold)}.todo`);
 }
 
+const NOT_REACHED = /^No connection to /;
+
 /** Whether a message only says that nobody was reached, which the title says already. */
-const isOurs = ({ reason, message }) => reason === "away" && /^No connection to /.test(message);
+const isOurs = ({ reason, message }) => reason === "away" && NOT_REACHED.test(message);
 
 /** What was said when it was held: by the upstream, or by who paused it; empty when that is nothing new. */
 export function holdMessage(hold) {
