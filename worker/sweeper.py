@@ -25,9 +25,8 @@ class Sweeper(BackgroundLoop):
 
     def _round(self) -> float:
         began = monotonic()
-        deleted = [
-            sweep(self._database) for sweep in (forget_lanes, forget_habits, delete_some)
-        ]  # none waits for another
+        # Each kind in every round: none waits until another has nothing left.
+        deleted = [sweep(self._database) for sweep in (forget_lanes, forget_habits, delete_some)]
         if any(deleted):
             return monotonic() - began
         self._database.scrub()

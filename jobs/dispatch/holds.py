@@ -33,7 +33,7 @@ from jobs.tables import batches, holds, jobs
 from jobs.webhooks.events import add_hold_events
 
 MOST_TOLD = 16
-"""So many projects were told the same by a held upstream: no other one needs a probe of its own to believe it."""
+"""After an upstream has refused the probes of this many projects, other projects send no probe of their own."""
 
 URL_MARK = "!url"
 """Behind the job of the last probe: a hold that is stored as `away` is for the reason `url`. A process of a version

@@ -35,8 +35,8 @@ MOST_CUT = 8
 """A stream that an outage cuts goes back uncharged this often. Each has been paid for, so there must be an end."""
 
 MOST_DOUBTED = 14
-"""A job of which an upstream says alone what would concern all goes back so often, for 90 s and more: by then others
-are told the same, or have sent nothing for `SUSPECT_SECONDS`.
+"""If an upstream refuses the key or the credit for one job alone, the job goes back this often, which takes 90 s and
+more. By then other projects have been refused too, or have sent nothing for `SUSPECT_SECONDS`.
 """
 
 LONGEST_DOUBT_SECONDS = 900.0
@@ -77,7 +77,7 @@ class Failure:
 
     @property
     def is_doubtful(self) -> bool:
-        """It blames the account or the key, and may be about this request all the same."""
+        """The upstream names the account or the key as the cause. The cause may still be this one request."""
         return self.reason in ("credit", "key")
 
     @property
@@ -143,53 +143,53 @@ def forgive_if_held(connection: Connection, upstream: str, job_id: str, sent_at:
 
 
 def _judge_held(connection: Connection, failure: Failure, hold: RowMapping, now: datetime) -> Judgement:
-    is_cut = failure.is_paid
     if hold["probe_job"] == failure.job_id and hold["held_by"] == "system":
         is_long = failure.may_be_own and (now - hold["since"]).total_seconds() >= LONGEST_DOUBT_SECONDS
         longest = SOON_SECONDS if is_long else LONGEST_PROBE_SECONDS
-        cut_bytes = failure.written_bytes if is_cut else None
+        cut_bytes = failure.written_bytes if failure.is_paid else None
         told = (failure.job_id, _reason(failure), failure.message)
         put_off_probe(connection, hold, *told, now, cut_bytes=cut_bytes, longest_seconds=longest)
         if is_long:
             return Judgement(charged=True)
     # A stream that was cut has been paid for, so it does not go back without end.
-    return Judgement(charged=is_cut and failure.refusals >= MOST_CUT, alone=is_cut)
+    return Judgement(charged=failure.is_paid and failure.refusals >= MOST_CUT, alone=failure.is_paid)
 
 
 def _judge(
     connection: Connection, failure: Failure, accepted_at: datetime | None, now: datetime, *, is_early: bool
 ) -> Judgement:
     """`is_early`: others were accepted a moment ago, and the next ones could not have been yet."""
-    is_cut = failure.is_paid
+    is_paid = failure.is_paid
     # What a stream was cut by came long after it was sent, so it matters not whether others were accepted meanwhile.
-    if not is_cut and accepted_at is not None and accepted_at > failure.sent_at:
+    if not is_paid and accepted_at is not None and accepted_at > failure.sent_at:
         own = failure.by_status and not failure.is_doubtful and failure.reason != "away"
         return Judgement(charged=own or failure.refusals >= failure.most_alone, alone=True)
     # While it waited after its last refusal others were accepted: one that begins hold after hold is refused alone.
     again = failure.refused_at is not None and accepted_at is not None and accepted_at > failure.refused_at
-    if is_early and failure.by_status and not is_cut:  # a few bad requests held the upstream again and again for all
+    if is_early and failure.by_status and not is_paid:  # a few bad requests held the upstream again and again for all
         return Judgement(charged=again and failure.refusals >= failure.most_alone, alone=True)
     if again and failure.reason != "cut" and failure.refusals >= MOST_ALONE:
         return Judgement(charged=True, alone=True)
     if failure.is_doubtful and not _has_company(connection, failure, accepted_at, now):
         return Judgement(charged=failure.refusals >= MOST_DOUBTED, alone=True)
     # Before its own first words, which prove nothing if it broke off, it was the latest text that is whole.
-    is_of_itself = failure.is_paid and accepted_at == failure.sent_at
+    is_of_itself = is_paid and accepted_at == failure.sent_at
     well_at = find_whole(connection, failure.upstream, now) if is_of_itself else accepted_at
     suspects = _find_suspects(connection, failure, well_at, now)
     if failure.reason in _ONE_IS_NONE and not suspects:
         return Judgement(charged=True, suspect=True)
     # A hold for streams that broke off is lifted late, so the requests of one project must not begin it for others.
-    of_one_project = failure.is_paid and not are_others(connection, failure.job_id, failure.model, suspects)
+    of_one_project = is_paid and not are_others(connection, failure.job_id, failure.model, suspects)
     if of_one_project and do_others_send(connection, failure.upstream, failure.job_id, now):
         return Judgement(charged=True, suspect=True)
     _forgive(connection, suspects, now)
-    cut_bytes = failure.written_bytes if is_cut else None
+    cut_bytes = failure.written_bytes if is_paid else None
     told = begin_hold(
         connection, failure.upstream, _reason(failure), failure.message, now, job_id=failure.job_id, cut_bytes=cut_bytes
     )
     # Each cut stream has been paid for. From an upstream that cuts all of them, none comes back without end.
-    return Judgement(charged=is_cut and failure.refusals >= MOST_CUT, alone=is_cut or again, batch_ids=told, began=True)
+    charged = is_paid and failure.refusals >= MOST_CUT
+    return Judgement(charged=charged, alone=is_paid or again, batch_ids=told, began=True)
 
 
 def _reason(failure: Failure) -> str:

@@ -187,7 +187,8 @@ class Answer:
         self._reasoning.close(is_known_to_repeat=repeats)
         self.signs.is_cumulative = self._text.is_cumulative
         if self.signs.meaning is Meaning.FAILED:
-            raise Aborted(f"The upstream broke off its answer (finish_reason {quote(self.signs.word or '')}).")
+            word = quote(self.signs.word or "")
+            raise Aborted(f"The upstream broke off its answer (finish_reason {word}), so the text is likely cut.")
         if self._calls.are_there:
             self._judge_calls()
         elif self._text.bytes == 0:

@@ -57,9 +57,8 @@ async def read_whole(opening: bytes, body: Body, watchdog: Watchdog, max_bytes: 
                     " Make it stream its answers, or raise LONGHAND_MAX_TEXT_BYTES."
                 )
     except CutMidStream:
-        if not body.has_ended or not is_whole_object(
-            bytes(whole)
-        ):  # compressed without an end mark is an object whole, too
+        # What is compressed without an end mark is an object whole, too.
+        if not body.has_ended or not is_whole_object(bytes(whole)):
             raise
     return bytes(whole)
 
