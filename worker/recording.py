@@ -91,7 +91,24 @@ class Recording:
         They are published in the order in which they came, once both tails have grown.
         """
         messages, self._messages = self._messages, []
-        self.packed_bytes = seconds = 0
+        is_usual = now < self._expire_at and not (self._whole or self._finished)
+        if is_usual and len(self.reasoning) == self._sent_reasoning:  # of nearly all deltas, each of which comes here
+            new = bytes(self.text[self._sent_text :])
+            keys.append(self.tail)
+            values += (0, self._sent_text, new, self.channel, len(messages), *messages)
+            self._sent_text += len(new)
+            self.packed_bytes = len(new) + sum(map(len, messages))
+            return len(messages)
+        self.packed_bytes = 0
+        self._pack_unusual(keys, values, now, tail_seconds, messages)
+        self._sent_text, self._sent_reasoning = len(self.text), len(self.reasoning)
+        return len(messages)
+
+    def _pack_unusual(
+        self, keys: list[str], values: list[Any], now: float, tail_seconds: int, messages: list[bytes]
+    ) -> None:
+        """Where a tail begins, is written again, is kept for longer or ends; and all of a reasoning."""
+        seconds = 0
         if self._finished:
             tail_seconds = min(tail_seconds, ENDED_TAIL_SECONDS)
         # Before the first piece there is no tail that could expire.
@@ -120,8 +137,6 @@ class Recording:
                 new = self.reasoning[self._sent_reasoning :]
                 self._pack(keys, values, self.reasoning_tail, seconds, self._sent_reasoning, new, [])
             self._pack(keys, values, self.tail, seconds, self._sent_text, self.text[self._sent_text :], messages)
-        self._sent_text, self._sent_reasoning = len(self.text), len(self.reasoning)
-        return len(messages)
 
     def _pack(
         self,

@@ -134,7 +134,7 @@ class Connection(asyncio.Protocol):
         if self._pieces:
             self._bare_bytes = 0
             if self._take is not None and self._waiting_bytes <= AT_ONCE_BYTES:
-                self._give(self._take_next())
+                self._give(self._take_all())
                 return
             self._pause_when_full()
         else:
@@ -181,6 +181,15 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._whole = not self._in_head
+
+    def _take_all(self) -> bytes:
+        """What waits, where it may be taken at once: nearly all deltas come here."""
+        self._waiting_bytes = 0
+        piece = self._pieces.popleft()
+        if self._pieces:
+            piece += b"".join(self._pieces)
+            self._pieces.clear()
+        return piece
 
     def _take_next(self) -> bytes:
         """What waits: all of it, or about as much as may be taken at once."""
