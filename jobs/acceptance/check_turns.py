@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
+from jobs.model.fair_turns import MOST_REMEMBERED, Turns
+
 MOST_BEHIND_SECONDS = 4.0
 """A project whose checks need more than this for all that wait is behind."""
 
 _LOOK_SECONDS = 0.25
 """How often one that waits looks whether it is still to wait."""
 
-_MOST_REMEMBERED = 500
 _LEARNING = 0.3
 """How much the latest check counts in the average of a project's checks."""
 
@@ -28,16 +29,14 @@ class GivenUpError(Exception):
 
 
 class CheckTurns:
-    """Start-time fair queueing, as `jobs/dispatch/fair.py`, with the time that each turn really took."""
+    """Each turn costs the time that it really took."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._waiting: dict[str, OrderedDict[threading.Event, None]] = {}
         self._holder: str | None = None
         self._began = 0.0
-        self._now = 0.0
-        self._times: dict[str, float] = {}
-        """When the next turn of a project begins, in a time that goes on with the turns alone."""
+        self._turns = Turns()
         self._average: dict[str, float] = {}
 
     @contextmanager
@@ -73,22 +72,18 @@ class CheckTurns:
 
     def _begin(self, project: str, turn: threading.Event) -> None:
         self._holder, self._began = project, monotonic()
-        self._now = self._start_of(project)
         turn.set()
-
-    def _start_of(self, project: str) -> float:
-        return max(self._now, self._times.get(project, 0.0))  # nobody saves up turns while away
 
     def _end(self, project: str) -> None:
         with self._guard:
             took = monotonic() - self._began
-            self._times[project] = self._now + took
+            self._turns.take(project, 1.0, of_each=took)
             known = self._average.get(project, took)
             self._average[project] = known + _LEARNING * (took - known)
             self._forget()
             self._holder = None
             if self._waiting:
-                following = min(self._waiting, key=self._start_of)
+                following = self._turns.next(self._waiting)
                 turn, _ = self._waiting[following].popitem(last=False)
                 self._drop_if_empty(following)
                 self._begin(following, turn)
@@ -107,6 +102,6 @@ class CheckTurns:
             del self._waiting[project]
 
     def _forget(self) -> None:
-        if len(self._times) > _MOST_REMEMBERED:  # those whose time is over would begin now anyway
-            self._times = {project: time for project, time in self._times.items() if time > self._now}
-            self._average = {project: self._average[project] for project in self._times}
+        if len(self._average) > MOST_REMEMBERED:
+            self._turns.forget_others(self._waiting)
+            self._average = {project: took for project, took in self._average.items() if project in self._waiting}

@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, Update, and_, bindparam, select, update
 
 from jobs.dispatch.due import count_in_flight_of_batches, moment, using
-from jobs.dispatch.fair import Turns
 from jobs.dispatch.group_queries import starts_in_lane
 from jobs.dispatch.groups import Group, WaitingGroups, find_waiting_groups
 from jobs.dispatch.start_rule import StartRule
+from jobs.model.fair_turns import Turns
 from jobs.tables import batches, jobs
 
 _BATCHES_PER_ROUND = 64

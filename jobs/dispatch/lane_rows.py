@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, Update, bindparam, select, update
 
 from jobs.dispatch.choice import LaneTurns
-from jobs.dispatch.fair import MOST_REMEMBERED, Turns
 from jobs.dispatch.lane_news import LaneNews
+from jobs.model.fair_turns import MOST_REMEMBERED, Turns
 from jobs.pace.lane import Lane
 from jobs.store.database import insert_into
 from jobs.tables import lanes

@@ -9,8 +9,8 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
 
-from jobs.dispatch.fair import MOST_REMEMBERED, Turns
 from jobs.dispatch.rounds import Key
+from jobs.model.fair_turns import MOST_REMEMBERED, Turns
 from jobs.upstreams import UpstreamSpec
 
 MOST_MODELS = 200

@@ -144,7 +144,7 @@ def change_endpoint(
         if paused is True and found["paused_at"] is None:
             pause_endpoint(connection, now, webhook_id, "paused")
         row = connection.execute(select(webhooks).where(*mine)).mappings().one()
-    if paused is False:
+    if paused is False and found["paused_at"] is not None:
         put_back(database, webhook_id)
     return WebhookEndpoint.from_row(row)
 

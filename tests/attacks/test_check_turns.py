@@ -48,7 +48,8 @@ def test_who_was_away_has_saved_up_no_turns(now: list[float]) -> None:
             now[0] += seconds
     with turns.hold("blue"):
         now[0] += 1.0
-    assert turns._times == {"red": 10.0, "blue": 6.0}  # it began where red's last turn had
+    times = {project: turns._turns.time_of(project) for project in ("red", "blue")}
+    assert times == {"red": 10.0, "blue": 6.0}  # it began where red's last turn had
 
 
 def test_a_project_is_behind_by_the_time_that_its_waiting_checks_take(now: list[float]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, update
 
-from jobs.dispatch import choice, fair, shares, waiting_models
+from jobs.dispatch import choice, shares, waiting_models
 from jobs.dispatch import lanes as dispatch_lanes
 from jobs.dispatch.due import count_in_flight_of_batches
 from jobs.dispatch.holds import HoldKind, pause
@@ -17,6 +17,7 @@ from jobs.dispatch.reservation import take_lane_turn
 from jobs.dispatch.shares import LaneRooms, StreamShares
 from jobs.intake.submission import BatchOptions, submit_batch, submit_job
 from jobs.lifecycle.transitions import finish
+from jobs.model import fair_turns
 from jobs.model.endings import MAX_CRASHES
 from jobs.store.database import Database
 from jobs.store.job_requests import MOST_OUTPUT_TOKENS
@@ -192,7 +193,7 @@ def test_all_of_a_thousand_models_have_their_turn(store: Store, monkeypatch: pyt
     monkeypatch.setattr(waiting_models, "MOST_WALKED", walked)
     monkeypatch.setattr(shares, "MOST_MODELS", 5)
     monkeypatch.setattr(dispatch_lanes, "MOST_MODELS", 5)
-    monkeypatch.setattr(fair, "MOST_REMEMBERED", 10)
+    monkeypatch.setattr(fair_turns, "MOST_REMEMBERED", 10)
     rounds = lanes_of(store.database, HINT_SECONDS, ONE)
     models = [f"m-{place:02}" for place in range(40)]
     for model in models[:20]:
