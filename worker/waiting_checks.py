@@ -6,7 +6,6 @@ any that is written: their leases are renewed, they are checkpointed, and what s
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from logging import getLogger
 from time import monotonic
 
@@ -31,16 +30,20 @@ class WaitingChecks:
 
     def __init__(self, streams: int) -> None:
         self._room = threading.Semaphore(ROOM_FACTOR * streams)
-        self._threads = ThreadPoolExecutor(ROOM_FACTOR * streams, thread_name_prefix="waiting check")
+        self._threads: set[threading.Thread] = set()
+        self._is_closed = False
 
     def take_over(self, running: ActiveAttempt, end: Callable[[], None]) -> bool:
         """Call `end`, which waits and then ends the attempt, in a thread of its own. False: there is no room."""
-        if not self._room.acquire(blocking=False):
+        if self._is_closed or not self._room.acquire(blocking=False):
             return False
         running.waits_for_check = True
+        thread = threading.Thread(target=self._run, args=(running, end), name="waiting check")
+        self._threads.add(thread)
         try:
-            self._threads.submit(self._run, running, end)
-        except RuntimeError:  # the process ends
+            thread.start()
+        except RuntimeError:  # the machine gives no more threads. A pool would have kept `end`, and called it later.
+            self._threads.remove(thread)
             self._room.release()
             running.waits_for_check = False
             return False
@@ -48,7 +51,9 @@ class WaitingChecks:
 
     def close(self) -> None:
         """Wait for those that are here: they have been stopped, as all have."""
-        self._threads.shutdown()
+        self._is_closed = True
+        for thread in list(self._threads):
+            thread.join()
 
     def _run(self, running: ActiveAttempt, end: Callable[[], None]) -> None:
         try:
@@ -56,6 +61,7 @@ class WaitingChecks:
         except Exception:
             log.exception("an attempt that waited for its check has failed", extra={"job_id": running.job.id})
         finally:
+            self._threads.discard(threading.current_thread())
             self._room.release()
 
 

@@ -1,5 +1,6 @@
 """A text whose check does not come soon waits where it holds no stream and no place in a lane, and is as safe there."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -218,6 +219,30 @@ def test_where_there_is_no_room_it_waits_in_its_own_thread(worker: WorkerParts) 
         assert not attempt.done()
     attempt.result(PATIENCE_SECONDS)
     assert job_and_text(worker.database, job_id)[0].status is JobStatus.COMPLETED
+
+
+def test_where_the_machine_gives_no_more_threads_it_waits_in_its_own_and_ends_once(
+    worker: WorkerParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[str] = []
+    start = threading.Thread.start
+
+    def start_unless_waiting(thread: threading.Thread) -> None:
+        if thread.name == "waiting check":
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_unless_waiting)
+    waiting = worker.runner._ends._waiting
+    room = waiting._room._value
+    with checks_held(worker):
+        job_id = submit(worker.database, accept=RULES)
+        attempt = worker.start(job_id)
+        wait_until(lambda: refused, "no thread is given")
+    attempt.result(PATIENCE_SECONDS)
+    assert (waiting._room._value, waiting._threads) == (room, set())
+    assert [(one.attempt, one.outcome) for one in history(worker.database, job_id)] == [(1, "completed")]
 
 
 def test_a_project_whose_checks_take_long_gets_no_more_streams_and_others_do(
