@@ -170,10 +170,11 @@ def test_a_name_that_is_not_found_in_time_is_told_from_one_without_an_address(
 ) -> None:
     over = threading.Event()
     lookups = api.config.app.state.services.lookups  # type: ignore[union-attr]  # it is the application
-    monkeypatch.setattr("jobs.webhooks.lookups.LOOKUP_SECONDS", 0.1)
     monkeypatch.setattr(lookups, "look_up", lambda _host, _port: ["127.0.0.1"] if over.wait(60) else [])
     try:
-        late = client.post("/v1/webhooks", json={"url": "https://late.example/"})
+        with monkeypatch.context() as patched:
+            patched.setattr("jobs.webhooks.lookups.LOOKUP_SECONDS", 0.1)
+            late = client.post("/v1/webhooks", json={"url": "https://late.example/"})
     finally:
         over.set()
     monkeypatch.setattr(lookups, "look_up", lambda _host, _port: [])
