@@ -21,6 +21,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    union_all,
 )
 
 from jobs.model.ids import new_id, new_ids, response_id
@@ -63,8 +64,10 @@ def heard_ends(events: Collection[str]) -> dict[str, bool]:
 def has_listener() -> ColumnElement[bool]:
     """Whether an endpoint hears of the end of a job: a column for the statement that locks or ends the job."""
     # Named by hand: in RETURNING, SQLAlchemy leaves the names of tables out on SQLite; then one would be the other.
-    heard = _hears_of_end(literal_column("jobs.project"), literal_column("jobs.batch_id"))
-    return exists(select(literal_column("1")).select_from(webhooks).where(heard)).label("has_listener")
+    project, batch_id = literal_column("jobs.project"), literal_column("jobs.batch_id")
+    one = select(literal_column("1")).select_from(webhooks)
+    either = [exists(one.where(heard, _hears_ends(batch_id))) for heard in _hear_of(project, batch_id)]
+    return or_(*either).label("has_listener")
 
 
 def add_job_events(connection: Connection, now: datetime, job_ids: Collection[str]) -> None:
@@ -74,20 +77,20 @@ def add_job_events(connection: Connection, now: datetime, job_ids: Collection[st
 
 
 def _add_job_events(connection: Connection, now: datetime, job_ids: Sequence[str]) -> None:
-    ended = (
-        select(
-            *(jobs.c[name] for name in ("id", "batch_id", "status", "incomplete")),
-            *(webhooks.c[name].label(f"webhook_{name}") for name in ("id", "events")),
-            responses.c.request,
+    ended = select(
+        *(jobs.c[name] for name in ("id", "batch_id", "status", "incomplete")),
+        *(webhooks.c[name].label(f"webhook_{name}") for name in ("id", "events")),
+        responses.c.request,
+    ).where(jobs.c.id.in_(job_ids), _hears_ends(jobs.c.batch_id))
+    of_either = union_all(
+        *(
+            ended.join(webhooks, heard).outerjoin(responses, responses.c.job_id == jobs.c.id)
+            for heard in _hear_of(jobs.c.project, jobs.c.batch_id)
         )
-        .join(webhooks, _hears_of_end(jobs.c.project, jobs.c.batch_id))
-        .outerjoin(responses, responses.c.job_id == jobs.c.id)
-        .where(jobs.c.id.in_(job_ids))
-        .order_by(jobs.c.id, webhooks.c.id)
     )
     rows: list[dict[str, Any]] = []
     made: dict[str, tuple[str, str]] = {}
-    found = connection.execute(ended).all()
+    found = sorted(connection.execute(of_either), key=lambda row: (row.id, row.webhook_id))
     fresh = iter(new_ids("evt", 2 * len(found), now))
     for row in found:
         for kind, data in _job_events(row):
@@ -121,17 +124,18 @@ def first_told(connection: Connection, job_ids: Sequence[str]) -> list[str]:
 
 def _count_listeners(connection: Connection, project: str, batch_id: str | None) -> int:
     """How many deliveries the end of one such job can make."""
-    heard = select(webhooks.c.hears_jobs, webhooks.c.hears_responses).where(_hears_of(project, batch_id))
+    each = select(webhooks.c.hears_jobs, webhooks.c.hears_responses)
+    of_either = union_all(*(each.where(heard) for heard in _hear_of(project, batch_id)))
     is_alone = batch_id is None
-    return sum(row.hears_jobs + (is_alone and row.hears_responses) for row in connection.execute(heard))
+    return sum(row.hears_jobs + (is_alone and row.hears_responses) for row in connection.execute(of_either))
 
 
 def add_batch_event(
     connection: Connection, now: datetime, batch_id: str, project: str, kind: str, counts: Mapping[str, int]
 ) -> None:
     """Something that happened to a batch, for those endpoints that hear of it."""
-    heard = select(webhooks).where(_hears_of(project, batch_id))
-    _add(connection, now, connection.execute(heard).all(), kind, {"id": batch_id, "request_counts": dict(counts)})
+    of_either = union_all(*(select(webhooks).where(heard) for heard in _hear_of(project, batch_id)))
+    _add(connection, now, connection.execute(of_either).all(), kind, {"id": batch_id, "request_counts": dict(counts)})
 
 
 def add_hold_events(
@@ -141,15 +145,11 @@ def add_hold_events(
 
     For `MOST_HOLD_EVENTS` at most: a project may have thousands of running batches, and be paused again and again.
     """
-    heard = (
-        select(webhooks, batches.c.id.label("of_batch"))
-        .join(batches, _hears_of(batches.c.project, batches.c.id))
-        .where(which, cast(webhooks.c.events, Text).contains(f'"{kind}"'))
-        .order_by(batches.c.id)
-        .limit(MOST_HOLD_EVENTS)
-    )
+    each = select(webhooks, batches.c.id.label("of_batch"))
+    each = each.where(which, cast(webhooks.c.events, Text).contains(f'"{kind}"'))
+    of_either = union_all(*(each.join(batches, heard) for heard in _hear_of(batches.c.project, batches.c.id)))
     listeners: dict[str, list[Any]] = {}
-    for row in connection.execute(heard):
+    for row in connection.execute(of_either.order_by("of_batch").limit(MOST_HOLD_EVENTS)):
         listeners.setdefault(row.of_batch, []).append(row)
     for batch_id, found in listeners.items():
         _add(connection, now, found, kind, {"id": batch_id, "hold": dict(held)})
@@ -163,18 +163,21 @@ def add_test_event(connection: Connection, now: datetime, webhook_id: str) -> st
     return event_id
 
 
-def _hears_of(project: Any, batch_id: Any) -> ColumnElement[bool]:
-    """Endpoints of a project, and those of one batch of it."""
-    of_batch = or_(webhooks.c.batch_id.is_(None), webhooks.c.batch_id == batch_id)
-    return and_(webhooks.c.project == project, of_batch)
+def _hear_of(project: Any, batch_id: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The endpoints of a whole project, and those of one batch of it.
+
+    Two conditions for two searches: with an OR between them SQLite reads all endpoints of the project, and each of its
+    batches may have one.
+    """
+    of_project = webhooks.c.project == project
+    return and_(of_project, webhooks.c.batch_id.is_(None)), and_(of_project, webhooks.c.batch_id == batch_id)
 
 
-def _hears_of_end(project: Any, batch_id: Any) -> ColumnElement[bool]:
+def _hears_ends(batch_id: Any) -> ColumnElement[bool]:
     """Of the end of a job. The Responses of a batch are told by the batch's own end."""
     # Not IS NULL: in RETURNING, SQLite 3.40 looks at the wrong column for NOT NULL, and then takes it for false.
     is_alone = func.coalesce(batch_id, "") == ""
-    of_kind = or_(webhooks.c.hears_jobs, and_(webhooks.c.hears_responses, is_alone))
-    return and_(_hears_of(project, batch_id), of_kind)
+    return or_(webhooks.c.hears_jobs, and_(webhooks.c.hears_responses, is_alone))
 
 
 def _job_events(row: Any) -> list[tuple[str, dict[str, Any]]]:
