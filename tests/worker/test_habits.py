@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import update
 
 from jobs.store.database import Database
+from jobs.store.upstream_habits import forget_habits
 from jobs.tables import upstream_habits
 from worker.habits import HabitKeeper
 from worker.upstream.dialects.parameters import Change
-from worker.upstream.habits import CHANGE_SECONDS, Habit
+from worker.upstream.habits import CHANGE_SECONDS, NOTED_AGAIN_SECONDS, Habit
 
 REFUSED = Change("max_tokens", "max_completion_tokens")
 
@@ -85,3 +86,26 @@ def test_a_process_forgets_a_refused_parameter_after_a_day_and_learns_it_anew(
     one.synchronize()
     other.synchronize()
     assert habits.changes_of("m-1") == other.of("u-1").changes_of("m-1") == (REFUSED,)
+
+
+def test_a_habit_that_still_shows_is_noted_again_each_hour_so_that_others_do_not_push_it_out(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the names of models that somebody makes up push out what an answer in use is judged by."""
+    monkeypatch.setattr("jobs.store.upstream_habits.MOST_HABITS", 3)
+    one, later = HabitKeeper(database), HabitKeeper(database)
+    habits = one.of("u-1")
+    habits.note("m-1", {Habit.SENDS_DONE})
+    one.synchronize()
+    age(database, hours=2)
+    habits.note("m-1", {Habit.SENDS_DONE})
+    assert habits.take_new() == [], "it was noted a moment ago"
+    now = monotonic()
+    monkeypatch.setattr("worker.upstream.habits.monotonic", lambda: now + NOTED_AGAIN_SECONDS)
+    for name in ("made-up-1", "made-up-2", "made-up-3", "m-1", "made-up-4"):
+        habits.note(name, {Habit.SENDS_DONE})
+        one.synchronize()
+    while forget_habits(database):
+        pass
+    later.synchronize()
+    assert later.of("u-1").of("m-1") == {Habit.SENDS_DONE}

@@ -5,6 +5,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from math import inf
 from threading import Lock
 from time import monotonic
 
@@ -13,6 +14,9 @@ from worker.upstream.dialects.parameters import Change
 CHANGE_SECONDS = 86_400.0
 """So long a parameter that is not known is left out. Then one request has it again: the upstream may have been changed,
 or it was known all the time."""
+
+NOTED_AGAIN_SECONDS = 3600.0
+"""A habit that shows is stored anew after so long: of too many those are forgotten that were noted first."""
 
 
 class Habit(StrEnum):
@@ -45,6 +49,8 @@ class Habits:
     def __init__(self) -> None:
         self._lock = Lock()
         self._known: dict[str, frozenset[Habit]] = {}
+        self._noted_at: dict[str, float] = {}
+        """When what is known of a model was last noted, here or elsewhere."""
         self._changes: dict[str, dict[Change, float]] = {}
         """When each is to be forgotten."""
         self._new: list[tuple[str, str, str | None]] = []
@@ -60,11 +66,14 @@ class Habits:
 
     def note(self, model: str, habits: set[Habit]) -> None:
         """A model has shown these."""
-        if habits <= self.of(model):
+        now = monotonic()
+        is_fresh = now - self._noted_at.get(model, -inf) < NOTED_AGAIN_SECONDS
+        if not habits or (is_fresh and habits <= self.of(model)):
             return
         with self._lock:
-            self._new += [(model, str(habit), None) for habit in sorted(habits - self.of(model))]
-            self._add(model, habits)
+            noted = habits - self.of(model) if is_fresh else habits
+            self._new += [(model, str(habit), None) for habit in sorted(noted)]
+            self._add(model, habits, now)
 
     def note_changes(self, model: str, changes: Sequence[Change]) -> None:
         """A model has refused these parameters, and then taken the request without them."""
@@ -88,10 +97,11 @@ class Habits:
             if habit.startswith(DOES_NOT_KNOW):
                 self._keep(model, Change(habit.removeprefix(DOES_NOT_KNOW), value), CHANGE_SECONDS - age_seconds)
             elif habit in Habit.__members__.values():
-                self._add(model, {Habit(habit)})
+                self._add(model, {Habit(habit)}, monotonic() - age_seconds)
 
-    def _add(self, model: str, habits: set[Habit]) -> None:
+    def _add(self, model: str, habits: set[Habit], noted_at: float) -> None:
         self._known[model] = self.of(model) | habits
+        self._noted_at[model] = max(noted_at, self._noted_at.get(model, -inf))
 
     def _keep(self, model: str, change: Change, seconds: float) -> None:
         kept = self._changes.setdefault(model, {})
