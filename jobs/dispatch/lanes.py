@@ -12,7 +12,7 @@ from logging import getLogger
 from time import monotonic
 
 from jobs.dispatch.holds import Hold, HoldKind
-from jobs.dispatch.lane_news import LaneNews, LaneTurn, LaneWish
+from jobs.dispatch.lane_news import Ended, LaneNews, LaneTurn, LaneWish
 from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
 from jobs.dispatch.rounds import Key, Round, View
 from jobs.dispatch.shares import MOST_MODELS, LaneRooms, StreamShares
@@ -51,6 +51,7 @@ class Lanes:
         self._upstreams = upstreams
         self._lock = threading.Lock()
         self._news: dict[Key, LaneNews] = {}
+        self._ended: list[Ended] = []
         self._shares = StreamShares()
         self._waiting = WaitingModels(MOST_MODELS)
         self._in_flight: dict[Key, int] = {}
@@ -62,6 +63,7 @@ class Lanes:
         """Add to the news of a lane; they are written in the next round."""
         with self._lock:
             self._news.setdefault(key, LaneNews()).add(news)
+            self._ended += news.ended
 
     def in_flight(self, key: Key) -> int:
         """How many streams the lane had in the last round, of all processes."""
@@ -93,6 +95,7 @@ class Lanes:
         are `behind`.
         """
         done = Round()
+        self._learn()
         view = self._look(behind)
         upstreams = self._upstreams()
         specs, weights = upstreams.specs, upstreams.project_weights
@@ -130,6 +133,13 @@ class Lanes:
             done.look(self._database.now())
         self._note_when_to_look(view, specs, done)
         return done
+
+    def _learn(self) -> None:
+        """What the streams took that have ended here since the last round."""
+        with self._lock:
+            ended, self._ended = self._ended, []
+        for one in ended:
+            self._shares.learn(one.project, one.seconds)
 
     def _put_back(self, key: Key, news: LaneNews) -> None:
         """They could not be written; what was noted meanwhile is newer."""

@@ -1,4 +1,5 @@
-"""Shares out the free streams of one process: in turn over the projects by weight, then over the models of each.
+"""Shares out the free streams of one process: over the projects by weight and by the time of their texts, then in turn
+over the models of each.
 
 A project that waits for many models gets no more for it. Nor does it cost the others time: a round looks at few models
 of each project, and at the room of a lane only when its turn comes.
@@ -34,6 +35,10 @@ class StreamShares:
         """The models of each project to which streams are shared out in this round."""
         self.has_more = False
         """Whether the last look has left models out."""
+
+    def learn(self, project: str, seconds: float) -> None:
+        """A stream of this project took so long. By number, one with texts of half a minute had nearly all streams."""
+        self._projects.learn(project, seconds)
 
     def look_at(self, waiting: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """The models to look at in this round, with the projects that wait for each."""

@@ -12,7 +12,7 @@ from jobs.dispatch import choice, shares, waiting_models
 from jobs.dispatch import lanes as dispatch_lanes
 from jobs.dispatch.due import count_in_flight_of_batches
 from jobs.dispatch.holds import HoldKind, pause
-from jobs.dispatch.lane_news import LaneTurn, LaneWish
+from jobs.dispatch.lane_news import Ended, LaneNews, LaneTurn, LaneWish
 from jobs.dispatch.reservation import take_lane_turn
 from jobs.dispatch.shares import LaneRooms, StreamShares
 from jobs.intake.submission import BatchOptions, submit_batch, submit_job
@@ -78,6 +78,31 @@ def test_projects_share_by_weight_however_much_room_there_is(store: Store, room:
                 served[claimed.job.project] += 1
                 finish(store.database, job_id, 1, written("text", usage=USAGE))
     assert abs(served["b"] / sum(served.values()) - 0.75) < 0.05
+
+
+def test_projects_with_models_of_their_own_share_the_time_of_the_streams(sqlite_database: Database) -> None:
+    """By number, the one with texts of ten seconds had nine of ten streams."""
+    store, seconds = Store(sqlite_database), {"slow": 10, "quick": 1}
+    for model in seconds:
+        jobs = [new_job(model=model)] * (100 if model == "slow" else 600)
+        submit_batch(store.database, jobs, BatchOptions(project=model))
+    running: list[tuple[int, str, str]] = []
+    used: Counter[str] = Counter()
+    with unpaced():
+        own = lanes_of(store.database, HINT_SECONDS)
+        for second in range(120):
+            for _, job_id, model in [one for one in running if one[0] == second]:
+                finish(store.database, job_id, 1, written("text", usage=USAGE))
+                own.note(("default", model), LaneNews(ended=[Ended(model, seconds[model])]))
+            running = [one for one in running if one[0] > second]
+            for job_id in own.reserve(10 - len(running), MAX_CRASHES).reserved:
+                model = store.claim(job_id).job.project
+                running.append((second + seconds[model], job_id, model))
+            if second >= 20:
+                used.update(model for _, _, model in running)
+            store.clock.advance(1)
+    assert used.total() >= 990, "no stream is free"
+    assert abs(used["slow"] / used.total() - 0.5) < 0.1
 
 
 def test_a_project_that_comes_new_is_next(store: Store) -> None:
