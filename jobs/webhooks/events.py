@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     Text,
     and_,
     cast,
@@ -64,8 +65,9 @@ def heard_ends(events: Collection[str]) -> dict[str, bool]:
 def has_listener() -> ColumnElement[bool]:
     """Whether an endpoint hears of the end of a job: a column for the statement that locks or ends the job."""
     # Named by hand: in RETURNING, SQLAlchemy leaves the names of tables out on SQLite; then one would be the other.
-    project, batch_id = literal_column("jobs.project"), literal_column("jobs.batch_id")
-    one = select(literal_column("1")).select_from(webhooks)
+    project = literal_column("jobs.project", Text)
+    batch_id = literal_column("jobs.batch_id", Text)
+    one = select(literal_column("1", Integer)).select_from(webhooks)
     either = [exists(one.where(heard, _hears_ends(batch_id))) for heard in _hear_of(project, batch_id)]
     return or_(*either).label("has_listener")
 
