@@ -221,27 +221,23 @@ def test_where_there_is_no_room_it_waits_in_its_own_thread(worker: WorkerParts) 
     assert job_and_text(worker.database, job_id)[0].status is JobStatus.COMPLETED
 
 
-def test_where_the_machine_gives_no_more_threads_it_waits_in_its_own_and_ends_once(
-    worker: WorkerParts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    refused: list[str] = []
-    start = threading.Thread.start
+def test_where_no_thread_can_start_it_ends_in_its_own(worker: WorkerParts, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused, start = threading.Event(), threading.Thread.start
 
     def start_unless_waiting(thread: threading.Thread) -> None:
         if thread.name == "waiting check":
-            refused.append(thread.name)
+            refused.set()
             raise RuntimeError("can't start new thread")
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start_unless_waiting)
-    waiting = worker.runner._ends._waiting
+    waiting, job_id = worker.runner._ends._waiting, submit(worker.database, accept=RULES)
     room = waiting._room._value
     with checks_held(worker):
-        job_id = submit(worker.database, accept=RULES)
         attempt = worker.start(job_id)
-        wait_until(lambda: refused, "no thread is given")
+        wait_until(refused.is_set, "no thread is given")
     attempt.result(PATIENCE_SECONDS)
-    assert (waiting._room._value, waiting._threads) == (room, set())
+    assert (waiting._room._value, waiting._threads) == (room, set()), "nothing is left there"
     assert [(one.attempt, one.outcome) for one in history(worker.database, job_id)] == [(1, "completed")]
 
 
