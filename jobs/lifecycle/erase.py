@@ -80,16 +80,18 @@ def hide_batch(database: Database, batch_id: str) -> bool:
     """Hide a batch that has ended, and erase its output files; the rest is for `go_on_erasing`. False: it has not."""
     with database.write() as connection:
         ended = (batches.c.id == batch_id, batches.c.status.in_(BATCH_FINAL))
-        if connection.execute(update(batches).where(*ended).values(project=NOBODY)).rowcount == 0:
+        found = select(batches.c.project, batches.c.output_file_id, batches.c.error_file_id).where(*ended)
+        batch = connection.execute(found.with_for_update()).one_or_none()
+        if batch is None:
             return False
+        connection.execute(update(batches).where(*ended).values(project=NOBODY))
         # The files name the project too, and a secret must not outlive its batch.
-        connection.execute(delete(files).where(files.c.batch_id == batch_id))
-        # Its webhook keeps its id alone, by which its deliveries are found: there may be one for each job.
-        connection.execute(
-            update(webhooks)
-            .where(webhooks.c.batch_id == batch_id)
-            .values(_EMPTY_WEBHOOK | {"paused_at": database.now()})
-        )
+        outputs = [name for name in (batch.output_file_id, batch.error_file_id) if name is not None]
+        connection.execute(delete(files).where(files.c.id.in_(outputs)))
+        # Its webhook keeps its id alone, by which its deliveries are found: there may be one for each job. Found by its
+        # project, too, as the index has it.
+        mine = (webhooks.c.project == batch.project, webhooks.c.batch_id == batch_id)
+        connection.execute(update(webhooks).where(*mine).values(_EMPTY_WEBHOOK | {"paused_at": database.now()}))
         erase_keys(connection, [batch_id])
         forget_hold(connection, batch_id)  # of a batch that ended under an earlier version
     database.mark_erased()
