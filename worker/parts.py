@@ -4,6 +4,7 @@ A part is no attempt: it is charged to nobody, its watchers see neither a reset 
 before the next one is asked for, so that an attempt after a crash goes on from there.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from logging import getLogger
@@ -16,6 +17,7 @@ from jobs.model.message import has_calls
 from jobs.model.segments import Segment, clip
 from jobs.settings import Settings
 from jobs.store.database import Database
+from jobs.store.job_requests import prompt_bytes
 from jobs.tokens import Tokenizers
 from jobs.upstreams import UpstreamSpec
 from worker.active_attempts import ActiveAttempt, StopReason
@@ -129,8 +131,9 @@ class Parts:
         left = min(limits) - self._spent(running) if limits else _ESTIMATED_OUTPUT
         if left <= 0:
             return None
-        prompt = sum(len(str(message)) for message in request["messages"]) // CHARACTERS_PER_TOKEN
-        return Part(request, prompt + min(left, self._longest_part(running)), len(running.segments))
+        return Part(
+            request, _prompt_tokens(running, request) + min(left, self._longest_part(running)), len(running.segments)
+        )
 
     def _longest_part(self, running: ActiveAttempt) -> int:
         """In tokens: where the upstream has cut the parts so far, it will cut the next one."""
@@ -142,6 +145,14 @@ class Parts:
         told = [segment.usage.output_tokens if segment.usage else None for segment in running.segments]
         known = [tokens for tokens in told if tokens is not None]
         return sum(known) if known and len(known) == len(told) else running.text_tokens
+
+
+def _prompt_tokens(running: ActiveAttempt, request: Mapping[str, Any]) -> int:
+    """What the upstream counted before any text was there, and the text. If it has not counted, an estimate."""
+    first = running.segments[0].usage
+    if first is not None and first.source == "upstream" and first.input_tokens is not None:
+        return first.input_tokens + running.text_tokens
+    return prompt_bytes(json.dumps(request)) // CHARACTERS_PER_TOKEN
 
 
 def _tell_lane(running: ActiveAttempt, outcome: Outcome) -> None:

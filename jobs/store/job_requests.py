@@ -65,7 +65,8 @@ def find_most_output(request: Mapping[str, Any]) -> int | None:
     return int(min(max(0, output), MOST_OUTPUT_TOKENS)) if isinstance(output, int) else None
 
 
-def _prompt_bytes(request: str) -> int:
+def prompt_bytes(request: str) -> int:
+    """What the tokens of a request as JSON are reckoned from."""
     encoded = [found.end() - found.start() for found in _ENCODED.finditer(request)]
     return len(request) - sum(encoded) + _ENCODED_BYTES * len(encoded)
 
@@ -76,7 +77,7 @@ def new_row(row: dict[str, Any], request: Mapping[str, Any]) -> NewRow:
     size = sum(len(row[name]) for name in ASKED if row[name])
     if size <= LONG_REQUEST:
         return NewRow(row, None, size)
-    long = {"job_id": row["id"], "bytes": size, "request_bytes": _prompt_bytes(row["request"])}
+    long = {"job_id": row["id"], "bytes": size, "request_bytes": prompt_bytes(row["request"])}
     long |= {"most_output": find_most_output(request)} | {name: row[name] for name in ASKED}
     return NewRow(row | {"request": "", "accept": None, "cells": None}, long, size)
 

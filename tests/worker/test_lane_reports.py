@@ -15,8 +15,8 @@ from jobs.pace.reports import Finished, Refused, Report, Unplanned, Unsent
 from jobs.store.database import Database
 from jobs.tables import jobs
 from tests.store.reserving import reserve
-from tests.upstream.scripted_upstream import ScriptedUpstream
-from tests.worker.parts import WHOLE, part, worker_on
+from tests.upstream.scripted_upstream import DONE, ROLE, ScriptedUpstream, chunked, text
+from tests.worker.parts import AT_LIMIT, WHOLE, part, worker_on
 from tests.worker.worker_fixtures import WorkerParts, submit
 from worker.reports import LaneReporter, Sent
 from worker.upstream.ending import Ending, ReportedUsage
@@ -106,11 +106,15 @@ def test_a_job_that_ends_before_its_request_is_sent_gives_its_tokens_back() -> N
     assert told.last(Unsent).reserved_tokens == RESERVED
 
 
-def reports_of(worker: WorkerParts, monkeypatch: pytest.MonkeyPatch) -> list[Report]:
+def news_of(worker: WorkerParts, monkeypatch: pytest.MonkeyPatch) -> list[LaneNews]:
     """What the lanes of this worker are told from now on."""
-    told: list[Report] = []
-    monkeypatch.setattr(worker.lanes, "note", lambda _key, news: told.extend(news.reports))
+    told: list[LaneNews] = []
+    monkeypatch.setattr(worker.lanes, "note", lambda _key, news: told.append(news))
     return told
+
+
+def reports_in(told: list[LaneNews]) -> list[Report]:
+    return [report for news in told for report in news.reports]
 
 
 def test_a_worker_whose_upstream_is_not_declared_any_more_gives_the_tokens_back(
@@ -118,13 +122,13 @@ def test_a_worker_whose_upstream_is_not_declared_any_more_gives_the_tokens_back(
 ) -> None:
     job_id = submit(sqlite_database)
     with worker_on(sqlite_database, redis_url, "http://127.0.0.1:1/v1") as worker:
-        told = reports_of(worker, monkeypatch)
+        told = news_of(worker, monkeypatch)
         monkeypatch.setattr(worker.upstreams, "find", lambda _name: None)
         reserve(sqlite_database, job_id)
         with sqlite_database.write() as connection:
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(reserved_tokens=RESERVED))
         worker.run(job_id)
-    assert [report.reserved_tokens for report in told if isinstance(report, Unsent)] == [RESERVED]
+    assert [report.reserved_tokens for report in reports_in(told) if isinstance(report, Unsent)] == [RESERVED]
 
 
 def test_the_next_part_of_a_text_takes_what_the_parts_before_have_taken(
@@ -134,9 +138,28 @@ def test_the_next_part_of_a_text_takes_what_the_parts_before_have_taken(
     job_id = submit(sqlite_database, max_continuations=8, fields={"max_tokens": 1_000_000})
     parts = [part("One ", "two", completion=700), part(" three.", end=WHOLE)]
     with ScriptedUpstream(*parts) as upstream, worker_on(sqlite_database, redis_url, upstream.url) as worker:
-        told = reports_of(worker, monkeypatch)
+        told = news_of(worker, monkeypatch)
         worker.run(job_id)
-    [unplanned] = [report for report in told if isinstance(report, Unplanned)]
+    [unplanned] = [report for report in reports_in(told) if isinstance(report, Unplanned)]
     assert 700 < unplanned.estimated_tokens < 900
-    last = [report for report in told if isinstance(report, Finished)][-1]
+    last = [report for report in reports_in(told) if isinstance(report, Finished)][-1]
     assert last.reserved_tokens == unplanned.estimated_tokens, "and gives as many back"
+
+
+@pytest.mark.parametrize("is_counted", [True, False])
+def test_an_image_counts_as_little_in_a_part_as_in_the_first_request(
+    sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch, *, is_counted: bool
+) -> None:
+    """Before, each part took the length of its base64, a whole minute's tokens: all other jobs waited for its end."""
+    url = f"data:image/png;base64,{'A' * 400_000}"
+    content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "What is this?"}]
+    asked = {"messages": [{"role": "user", "content": content}]}
+    job_id = submit(sqlite_database, max_continuations=8, fields=asked)
+    uncounted = chunked(ROLE, text("One two"), AT_LIMIT, DONE)
+    parts = [part("One ", "two", prompt=300) if is_counted else uncounted, part(" three.", end=WHOLE)]
+    with ScriptedUpstream(*parts) as upstream, worker_on(sqlite_database, redis_url, upstream.url) as worker:
+        told = news_of(worker, monkeypatch)
+        worker.run(job_id)
+    [unplanned] = [report for report in reports_in(told) if isinstance(report, Unplanned)]
+    least = 300 if is_counted else 1000
+    assert least < unplanned.estimated_tokens < least + 1200
