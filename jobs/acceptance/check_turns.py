@@ -77,7 +77,7 @@ class CheckTurns:
     def _end(self, project: str) -> None:
         with self._guard:
             took = monotonic() - self._began
-            self._turns.take(project, 1.0, of_each=took)
+            self._turns.take(project, 1.0, exactly=took)
             known = self._average.get(project, took)
             self._average[project] = known + _LEARNING * (took - known)
             self._forget()

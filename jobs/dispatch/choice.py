@@ -62,10 +62,10 @@ class Choosing:
         """Of projects that are soon next, the groups: found with those of another one, and not used yet."""
 
     def choose(
-        self, projects: Sequence[str], weights: Mapping[str, float], room: int, of_each: float | None = None
+        self, projects: Sequence[str], weights: Mapping[str, float], room: int, least: float = 0.0
     ) -> Iterator[Chosen]:
-        """Up to `room` jobs, in the order in which they are to start. Nobody has had a turn by that: what there are no
-        tokens for does not start."""
+        """Up to `room` jobs, in the order in which they are to start, if each turn costs at least this. Nobody has had
+        a turn by that: what there are no tokens for does not start."""
         queues, ahead = {project: self._jobs_of(project, room) for project in projects}, self._turns.projects.copy()
         self._unseen = ahead.in_order(projects)
         while room > 0 and queues:
@@ -74,24 +74,16 @@ class Choosing:
             if chosen is None:
                 del queues[project]
                 continue
-            ahead.take(project, weights.get(project, 1.0), of_each=of_each)
+            ahead.take(project, weights.get(project, 1.0), least)
             room -= 1
             yield chosen
 
-    def note_served(
-        self,
-        chosen: Sequence[Chosen],
-        weights: Mapping[str, float],
-        costs: Sequence[float],
-        of_each: float | None = None,
-    ) -> None:
-        """Record whose turn that was, once the jobs are reserved. `costs`: what each turn costs at least; `of_each`:
-        what all cost.
-        """
+    def note_served(self, chosen: Sequence[Chosen], weights: Mapping[str, float], costs: Sequence[float]) -> None:
+        """Record whose turn that was, once the jobs are reserved. `costs`: what each turn costs at least."""
         served_at: dict[str, datetime] = {}
         for place, (job, cost) in enumerate(zip(chosen, costs, strict=True)):
             # A microsecond apart, so that their order is kept.
-            self._turns.projects.take(job.project, weights.get(job.project, 1.0), cost, of_each=of_each)
+            self._turns.projects.take(job.project, weights.get(job.project, 1.0), cost)
             at = self._now + timedelta(microseconds=place + 1)
             if job.batch_id is None:
                 self._turns.alone_at[job.project] = at.timestamp()

@@ -107,7 +107,7 @@ class _Turn:
             taken_back += returned
         costs = TurnCosts.of(lane, self._total, moment)
         for ended in wish.news.ended:
-            self._turns.projects.learn(ended.project, costs.of_tokens(ended.tokens) or ended.seconds)
+            self._turns.projects.learn(ended.project, costs.of_ended(ended))
         lifted = lift_hold(self._connection, wish.key[0], wish.news.accepted_at, wish.news.proved_at)
         held = Held.of(find_holds(self._connection), wish.key)
         restarts = bool(self._row["restart"]) and held.upstream is None
@@ -196,8 +196,8 @@ class _Turn:
         last_probe = held.upstream.last_probe if held.upstream is not None else None
         values = start_values(now, wish.spec.name, wish.most_crashes, last_probe)
         choosing = Choosing(connection, wish.model, rule, values, self._turns, now)
-        of_each = TurnCosts.of(self._lane, self._total, self._moment).of_each
-        candidates = list(choosing.choose(projects, weights, room, of_each))
+        costs = TurnCosts.of(self._lane, self._total, self._moment)
+        candidates = list(choosing.choose(projects, weights, room, costs.of_request))
         if not candidates:
             return []
         # Locked by id, as everybody does who takes many rows. Those that another process has locked are not free.
@@ -222,7 +222,7 @@ class _Turn:
         if chosen:
             connection.execute(_reserving(), places)
             costs = TurnCosts.of(self._lane, self._total, self._moment)  # tokens may have become scarce meanwhile
-            choosing.note_served(chosen, weights, [costs.of_tokens(one["of_tokens"]) for one in places], costs.of_each)
+            choosing.note_served(chosen, weights, [costs.at_least(one["of_tokens"]) for one in places])
         return chosen
 
     def _take_place(self, tokens: int, estimated: int) -> float | None:

@@ -63,12 +63,12 @@ class Turns:
         time = self.time_of(name)
         return max(time, self._now), time
 
-    def take(self, name: str, weight: float, at_least: float = 0.0, *, of_each: float | None = None) -> None:
-        """It has a turn, which costs as much as its turns before, and at least what is known already; or `of_each`, if
-        all turns cost the same.
+    def take(self, name: str, weight: float, at_least: float = 0.0, *, exactly: float | None = None) -> None:
+        """It has a turn, which costs as much as its turns before, and at least what is known already; or `exactly` so
+        much, if it is over.
         """
         self._now = max(self.time_of(name), self._now)
-        cost = max(self._costs.get(name, self._cost) or 1.0, at_least) if of_each is None else of_each
+        cost = max(self._costs.get(name, self._cost) or 1.0, at_least) if exactly is None else exactly
         self._times[name] = self._now + cost / weight
 
     def learn(self, name: str, cost: float) -> None:

@@ -109,7 +109,7 @@ class Lane:
         state, lead = self.state, self._lead(lead, now)
         if now < state.paused_until or state.is_waiting():
             return 0
-        by_window = max(0, self._window() - in_flight)
+        by_window = max(0, self.most_streams() - in_flight)
         by_rate = state.rate.room(self._known(now), now + lead)
         if by_rate == 0 and by_window > 0:
             state.rate_held_at = now
@@ -161,7 +161,7 @@ class Lane:
             return "retry_after"
         if self.limits.max_streams is not None and in_flight >= self.limits.max_streams:
             return "max_streams"
-        if in_flight >= self._window():
+        if in_flight >= self.most_streams():
             return "window"
         if state.rate.opens_at(self._known(now), now) > now:
             return "requests"
@@ -174,7 +174,7 @@ class Lane:
         self._advance(now)
         state = self.state
         opens = max(state.paused_until, state.rate.opens_at(self._known(now), now), self._tokens_at(tokens, now))
-        if in_flight >= self._window() and not state.is_waiting():
+        if in_flight >= self.most_streams() and not state.is_waiting():
             opens = max(opens, now + FULL_LOOK)
         return min(max(opens, now), now + LONGEST_LOOK)
 
@@ -182,7 +182,7 @@ class Lane:
         """The output tokens of a text that may take `most`: what nearly all of this lane took, or a guess."""
         return self.state.sizes.expect(most, BELIEVED_SECONDS * (self._token_rate(self.state.at) or 0.0))
 
-    def _window(self) -> int:
+    def most_streams(self) -> int:
         size = int(self.state.window.size)
         return size if self.limits.max_streams is None else min(size, self.limits.max_streams)
 

@@ -79,6 +79,12 @@ class Rate(msgspec.Struct):
             rates.append(self.squeezed)
         return max(min(rates), SLOWEST) if rates else None
 
+    def lasting(self, from_file: float | None) -> float | None:
+        """The same with what was learned, and without what headers say is left until a reset."""
+        rates = [] if from_file is None else [from_file / 60]
+        rates += [rate for rate in (self.stated, self.learned) if rate is not None]
+        return max(min(rates), SLOWEST) if rates else None
+
     def opens_at(self, known: float | None, now: float) -> float:
         """When the next request may be sent."""
         if (shot_at := self._may_shoot_at(known, now)) is not None:

@@ -1,5 +1,6 @@
 """Projects in a lane with a limit of tokens: who asks for many keeps nobody out."""
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from statistics import median
 
@@ -12,7 +13,7 @@ from jobs.dispatch.waiting import find_why_waiting
 from jobs.intake.submission import BatchOptions, NewJob, submit_batch, submit_job
 from jobs.lifecycle.transitions import finish, hold_back
 from jobs.model.endings import MAX_CRASHES
-from jobs.pace.reports import Accepted, Finished
+from jobs.pace.reports import Accepted, Finished, Unplanned
 from jobs.store.database import Database
 from jobs.tables import jobs
 from jobs.upstreams import UpstreamSpec
@@ -41,8 +42,11 @@ class Worker:
     """Seconds and tokens."""
     turn_seconds: float = 0.2
     spec: UpstreamSpec = LIMITED
+    parts: dict[str, int] = field(default_factory=dict)
+    """Of those whose texts are continued: of how many requests each is. They take as long, each."""
     waited: dict[str, list[float]] = field(default_factory=dict)
-    running: list[tuple[float, str, float, int]] = field(default_factory=list)
+    requests: Counter[str] = field(default_factory=Counter)
+    running: list[tuple[float, str, float, int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.lanes = lanes_of(self.store.database, HINT_SECONDS, self.spec)
@@ -51,20 +55,31 @@ class Worker:
         now = self.store.clock.now.timestamp()
         ended = [one for one in self.running if one[0] <= now]
         self.running = [one for one in self.running if one[0] > now]
-        for at, job_id, sent_at, reserved in ended:
+        for at, job_id, sent_at, reserved, part in ended:
             job = self.store.job(job_id)
             seconds, used = self.takes[job.project]
+            parts = self.parts.get(job.project, 1)
+            costs = [Ended(job.project, parts * seconds, parts * used)] if part == parts else []
             finished = Finished(sent_at, at, reserved, used, min(50, used))
-            self.lanes.note(("default", "m1"), LaneNews([finished], [Ended(job.project, seconds, used)]))
+            self.lanes.note(("default", "m1"), LaneNews([finished], costs))
+            if part < parts:
+                self.lanes.note(("default", "m1"), LaneNews([Unplanned(now, used)]))
+                self._send(job.project, (now + seconds, job_id, now, used, part + 1))
+                continue
             assert finish(self.store.database, job_id, job.attempt, written("text", usage=USAGE))
         for job_id in self.lanes.reserve(100, MAX_CRASHES).reserved:
             claimed = self.store.claim(job_id)
             job = claimed.job
             seconds, _ = self.takes[job.project]
             self.waited.setdefault(job.project, []).append(now - job.created_at.timestamp())
-            self.running.append((now + seconds, job_id, now, claimed.reserved_tokens))
-            self.lanes.note(("default", "m1"), LaneNews([Accepted(now, now + 0.05, 0.05, len(self.running))]))
+            self._send(job.project, (now + seconds, job_id, now, claimed.reserved_tokens, 1))
         self.store.clock.advance(self.turn_seconds)
+
+    def _send(self, project: str, request: tuple[float, str, float, int, int]) -> None:
+        now = request[2]
+        self.requests[project] += 1
+        self.running.append(request)
+        self.lanes.note(("default", "m1"), LaneNews([Accepted(now, now + 0.05, 0.05, len(self.running))]))
 
     def run_beside(self, seconds: int, greedy: int) -> None:
         """`alpha` has so many requests of a million tokens waiting, and `beta` submits a small one each second."""
