@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from time import monotonic
 
+from jobs.dispatch.lane_news import Ended
 from jobs.lifecycle.lease import Checkpoint, Claimed
 from jobs.model.endings import MAX_CRASHES
 from jobs.model.records import Job
@@ -47,6 +48,8 @@ class ActiveAttempt:
         self.reasoning = claimed.reasoning
         self.sent: Sent | None = None
         """What reports to its lane; None before it is sent, and once its end is reported."""
+        self.cost: Ended | None = None
+        """What the parts of its text before have cost its project."""
         self.text_tokens = 0
         """Of `text`."""
         self.segments: tuple[Segment, ...] = ()

@@ -191,7 +191,8 @@ class AttemptRunner:
             if part is None:
                 await self._wait_until(running.claimed.send_at)
             async with self._upstreams.use(spec) as upstream:
-                sent = self._reporter.send(running.claimed, None if part is None else part.estimated_tokens)
+                tokens = None if part is None else part.estimated_tokens
+                sent = self._reporter.send(running.claimed, tokens, running.cost)
                 running.sent = sent
                 if sent.proof_bytes is not None:
                     recording.call_after(sent.proof_bytes, sent.prove)

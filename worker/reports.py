@@ -33,13 +33,14 @@ class LaneReporter:
         unsent = Unsent(self.now().timestamp(), claimed.reserved_tokens)
         self.lanes.note((claimed.upstream, claimed.job.model), LaneNews([unsent]))
 
-    def send(self, claimed: Claimed, unplanned_tokens: int | None = None) -> "Sent":
+    def send(self, claimed: Claimed, unplanned_tokens: int | None = None, before: Ended | None = None) -> "Sent":
         """A request goes upstream at this moment. With `unplanned_tokens` it is for the next part of a text: it has its
-        place in flight, and no reservation of the lane's limits, so it takes these now.
+        place in flight, and no reservation of the lane's limits, so it takes these now. `before`: what the parts before
+        have cost.
         """
         if unplanned_tokens is None:
             return Sent(self, claimed, claimed.reserved_tokens)
-        sent = Sent(self, claimed, unplanned_tokens)
+        sent = Sent(self, claimed, unplanned_tokens, before)
         self.lanes.note(sent.key, LaneNews([Unplanned(sent.sent_at.timestamp(), unplanned_tokens)]))
         return sent
 
@@ -47,7 +48,9 @@ class LaneReporter:
 class Sent:
     """One request, from its sending on."""
 
-    def __init__(self, reporter: LaneReporter, claimed: Claimed, reserved_tokens: int) -> None:
+    def __init__(
+        self, reporter: LaneReporter, claimed: Claimed, reserved_tokens: int, before: Ended | None = None
+    ) -> None:
         self.key: Key = (claimed.upstream, claimed.job.model)
         self.sent_at = reporter.now()
         self.accepted_at: datetime | None = None
@@ -59,7 +62,8 @@ class Sent:
         self.proof_bytes = proof_bytes(hold.cut_bytes) if hold and hold.cut_bytes is not None else None
         """How much text proves that an upstream is well again that was held because it cut streams."""
         self._reporter = reporter
-        self._project = claimed.job.project
+        self.cost = before or Ended(claimed.job.project, 0.0, 0, 0)
+        """Of the turn, once it is over."""
         self._reserved_tokens = reserved_tokens
         self._has_ended = False
 
@@ -83,9 +87,10 @@ class Sent:
         """The upstream has no stream of it any more; `end` reports what became of it."""
         self.closed_at = self._reporter.now()
 
-    def end(self, outcome: object, *, refused: bool = False) -> None:
-        """It is over. `refused`: it was one too many, and everybody is to slow down. Only the first report counts: a
-        text that waits for its check has made its own when it left the lane.
+    def end(self, outcome: object, *, refused: bool = False, goes_on: bool = False) -> None:
+        """It is over. `refused`: it was one too many, and everybody is to slow down; `goes_on`: another part of its
+        text follows in the same turn. Only the first report counts: a text that waits for its check has made its own
+        when it left the lane.
         """
         if self._has_ended:
             return
@@ -106,8 +111,10 @@ class Sent:
         else:
             reports.append(Finished(sent_at, moment, self._reserved_tokens, used, output))
         proved_at = self.sent_at if isinstance(outcome, Ending) else None
-        ended = Ended(self._project, max(0.001, moment - sent_at), self._reserved_tokens if used is None else used)
-        self._note(LaneNews(reports, [ended], proved_at=proved_at))
+        before, tokens = self.cost, self._reserved_tokens if used is None else used
+        seconds = before.seconds + max(0.001, moment - sent_at)
+        self.cost = Ended(before.project, seconds, before.tokens + tokens, before.requests + 1)
+        self._note(LaneNews(reports, [] if goes_on else [self.cost], proved_at=proved_at))
         if refused:
             self._write()
 

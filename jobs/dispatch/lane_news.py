@@ -12,13 +12,14 @@ from jobs.upstreams import UpstreamSpec
 
 
 class Ended(NamedTuple):
-    """What a request that is over has cost its project."""
+    """What a turn that is over has cost its project: a request, or all parts of a text."""
 
     project: str
     seconds: float
     """For so long it had a stream."""
     tokens: int = 0
     """What it used of the lane's limit, or took if nobody knows."""
+    requests: int = 1
 
 
 @dataclass(slots=True)

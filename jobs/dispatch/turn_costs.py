@@ -43,4 +43,7 @@ class TurnCosts:
 
     def of_ended(self, ended: Ended) -> float:
         """What a turn has cost."""
-        return self.of_token * ended.tokens or ended.seconds
+        if self.of_token:
+            return self.of_token * ended.tokens or ended.seconds
+        # That each turn is a request is in `at_least`: one more here would charge long texts for the short ones.
+        return max(ended.seconds, ended.requests * self.of_request) if ended.requests > 1 else ended.seconds

@@ -1,5 +1,7 @@
 """Projects in a lane where streams or requests are scarce: whichever a project needs more of is what it shares."""
 
+import pytest
+
 from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.store.database import Database
 from tests.store.reserving import upstream
@@ -27,3 +29,24 @@ def test_a_limit_of_requests_that_is_far_away_takes_no_streams_from_short_texts(
     of_requests, of_streams = sent["short"] / (80 * 5), sent["slow"] * 20 / (80 * 8)
     assert 0.45 <= of_requests <= 0.75, sent
     assert 0.45 <= of_streams <= 0.75, sent
+
+
+@pytest.mark.parametrize(
+    ("limits", "parts", "seconds", "each"),
+    [
+        ({"max_streams": 8}, 20, 1.0, 1.0),
+        ({"max_streams": 8}, 5, 4.0, 1.0),
+        ({"requests_per_minute": 120}, 5, 4.0, 0.1),
+        ({"tokens_per_minute": 60_000}, 5, 4.0, 0.1),
+    ],
+    ids=["streams", "streams and long parts", "requests", "tokens"],
+)
+def test_a_text_in_parts_costs_what_all_its_parts_take(
+    sqlite_database: Database, limits: dict[str, int], parts: int, seconds: float, each: float
+) -> None:
+    """Before, a part was taken for what a turn costs: the short texts had a tenth of the streams."""
+    takes = {"long": (seconds, 500), "short": (each, 500)}
+    worker = Worker(Store(sqlite_database), takes, spec=upstream("default", **limits), parts={"long": parts})
+    sent = run(worker, jobs=400, seconds=60)
+    had = {project: sent[project] * (takes[project][0] if "max_streams" in limits else 1) for project in takes}
+    assert 0.4 <= had["short"] / sum(had.values()) <= 0.6, sent

@@ -59,7 +59,7 @@ class Worker:
             job = self.store.job(job_id)
             seconds, used = self.takes[job.project]
             parts = self.parts.get(job.project, 1)
-            costs = [Ended(job.project, parts * seconds, parts * used)] if part == parts else []
+            costs = [Ended(job.project, parts * seconds, parts * used, parts)] if part == parts else []
             finished = Finished(sent_at, at, reserved, used, min(50, used))
             self.lanes.note(("default", "m1"), LaneNews([finished], costs))
             if part < parts:

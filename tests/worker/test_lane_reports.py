@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import update
 
-from jobs.dispatch.lane_news import LaneNews
+from jobs.dispatch.lane_news import Ended, LaneNews
 from jobs.dispatch.lanes import Lanes
 from jobs.lifecycle.lease import Claimed
 from jobs.pace.reports import Finished, Refused, Report, Unplanned, Unsent
@@ -16,7 +16,7 @@ from jobs.store.database import Database
 from jobs.tables import jobs
 from tests.store.reserving import reserve
 from tests.upstream.scripted_upstream import DONE, ROLE, ScriptedUpstream, chunked, text
-from tests.worker.parts import AT_LIMIT, WHOLE, part, worker_on
+from tests.worker.parts import AT_LIMIT, NO_PREFIX, TOO_LONG, WHOLE, part, worker_on
 from tests.worker.worker_fixtures import WorkerParts, submit
 from worker.reports import LaneReporter, Sent
 from worker.upstream.ending import Ending, ReportedUsage
@@ -117,6 +117,10 @@ def reports_in(told: list[LaneNews]) -> list[Report]:
     return [report for news in told for report in news.reports]
 
 
+def costs_in(told: list[LaneNews]) -> list[Ended]:
+    return [ended for news in told for ended in news.ended]
+
+
 def test_a_worker_whose_upstream_is_not_declared_any_more_gives_the_tokens_back(
     sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,3 +167,23 @@ def test_an_image_counts_as_little_in_a_part_as_in_the_first_request(
     [unplanned] = [report for report in reports_in(told) if isinstance(report, Unplanned)]
     least = 300 if is_counted else 1000
     assert least < unplanned.estimated_tokens < least + 1200
+
+
+ENDS = {"whole": part(" four.", end=WHOLE), "too long": TOO_LONG, "refused": NO_PREFIX}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_all_parts_of_a_text_are_one_turn_and_cost_what_they_take_together(
+    sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Before, each told that a turn was as cheap as itself."""
+    job_id = submit(sqlite_database, max_continuations=8)
+    parts = [part("One ", "two", prompt=10, completion=5), part(" three", prompt=17, completion=3), ENDS[how]]
+    with ScriptedUpstream(*parts) as upstream, worker_on(sqlite_database, redis_url, upstream.url) as worker:
+        told = news_of(worker, monkeypatch)
+        worker.run(job_id)
+    ends = [report for report in reports_in(told) if isinstance(report, Finished)]
+    [cost] = costs_in(told)
+    assert len(ends) == cost.requests == 3
+    assert cost.tokens == sum(report.used_tokens or 0 for report in ends) >= 35
+    assert cost.seconds == pytest.approx(sum(report.at - report.sent_at for report in ends), abs=0.01)
