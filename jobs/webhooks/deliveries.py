@@ -9,18 +9,17 @@ import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from math import inf
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, select, tuple_, update
 
 from jobs.store.database import Database
 from jobs.tables import webhook_deliveries as deliveries
 from jobs.tables import webhooks
 from jobs.webhooks.endpoints import pause_endpoint
-from jobs.webhooks.waiting import TAKEN_SECONDS, endpoints_with_due
+from jobs.webhooks.waiting import TAKEN_SECONDS
 
 SCHEDULE = (0, 5, 300, 1800, 7200, 28800, 86400)
 """After how many seconds each try comes, counted from the one before."""
@@ -34,7 +33,6 @@ PAUSE_AFTER_SECONDS, PAUSE_AFTER_FAILURES = 24 * 3600, 5
 GONE = 410
 """The HTTP status with which a receiver asks never to be sent anything again."""
 
-_MOST_ENDPOINTS = 300
 _LONGEST_ERROR = 300
 
 _KEY = (deliveries.c.webhook_id, deliveries.c.event_id)
@@ -69,49 +67,6 @@ class Attempted:
     @property
     def delivered(self) -> bool:
         return self.status is not None and 200 <= self.status < 300
-
-
-def find_due(
-    database: Database, *, per_endpoint: int, full_endpoints: Collection[str], full_projects: Collection[str]
-) -> list[tuple[str, str, str, bool]]:
-    """What is due, a few for each endpoint, the longest-waiting first: webhook, event, project, whether it fails.
-
-    An endpoint that fails gets one at a time. Nothing is taken.
-    """
-    now = database.now()
-    with database.read() as connection:
-        # Nearly always there is none, and each process asks this three times a second.
-        if connection.scalar(_first_due(), {"now": now}) is None:
-            return []
-    is_due = deliveries.c.due_at <= now
-    # By the index of an endpoint's own: one that is away or paused may have a hundred thousand due, and they cost
-    # nothing here.
-    with_due = endpoints_with_due()
-    waiting = (
-        select(webhooks.c.id, webhooks.c.project, webhooks.c.failures)
-        .join(with_due, with_due.c.webhook_id == webhooks.c.id)
-        .where(webhooks.c.paused_at.is_(None), with_due.c.due_at <= now)
-        .where(webhooks.c.id.not_in(full_endpoints), webhooks.c.project.not_in(full_projects))
-        .order_by(with_due.c.due_at)
-        .limit(_MOST_ENDPOINTS)
-    )
-    found = []
-    with database.read() as connection:
-        for webhook_id, project, failures in connection.execute(waiting).all():
-            first = (
-                select(deliveries.c.due_at, deliveries.c.event_id)
-                .where(deliveries.c.webhook_id == webhook_id, is_due)
-                .order_by(deliveries.c.due_at, deliveries.c.event_id)
-                .limit(1 if failures else per_endpoint)
-            )
-            for place, (due_at, event_id) in enumerate(connection.execute(first)):
-                found.append((place, due_at, webhook_id, event_id, project, failures > 0))
-    return [one[2:] for one in sorted(found)]
-
-
-@cache
-def _first_due() -> Select[tuple[str]]:
-    return select(deliveries.c.event_id).where(deliveries.c.due_at <= bindparam("now")).limit(1)
 
 
 def take(database: Database, found: Collection[tuple[str, str]], *, by: float = inf) -> list[Delivery]:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, and_, func, or_, select, update
+from sqlalchemy import CTE, ColumnElement, Text, and_, bindparam, func, literal, or_, select, update
 from sqlalchemy.sql.selectable import ScalarSelect
 
 from jobs.store.database import Database
@@ -29,17 +29,19 @@ _AT_ITS_TIME = {"due_at": deliveries.c.created_at}
 
 
 @cache
-def endpoints_with_due() -> CTE:
-    """Each `webhook_id` for which something is to be sent now or later, and when the first of it is (`due_at`); the
-    last row is null.
+def endpoints_with_due(most: int | None = None) -> CTE:
+    """Each `webhook_id` for which something is to be sent now or later, when the first of it is (`due_at`), and its
+    `number`; the last row is null. With `most` only so many, behind the one that the parameter `after` names.
 
     Found by one step in the index for each, not by a look at all that waits.
     """
-    first = select(_next("webhook_id").label("webhook_id"), _next("due_at").label("due_at"))
-    with_due = first.cte("with_due", recursive=True)
-    before = with_due.c.webhook_id
-    following = select(_next("webhook_id", before), _next("due_at", before)).select_from(with_due)
-    return with_due.union_all(following.where(before.is_not(None)))
+    after = None if most is None else bindparam("after", type_=Text)
+    first = select(_next("webhook_id", after).label("webhook_id"), _next("due_at", after).label("due_at"))
+    with_due = first.add_columns(literal(1).label("number")).cte("with_due", recursive=True)
+    before, number = with_due.c.webhook_id, with_due.c.number
+    following = select(_next("webhook_id", before), _next("due_at", before), number + 1).select_from(with_due)
+    following = following.where(before.is_not(None))
+    return with_due.union_all(following if most is None else following.where(number < most))
 
 
 def _next(name: str, after: ColumnElement[str] | None = None) -> ScalarSelect[Any]:

@@ -23,12 +23,13 @@ from api.schemas.webhooks import (
 from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key
-from jobs.webhooks.deliveries import Attempted, find_due, store_outcome, take
+from jobs.webhooks.deliveries import Attempted, store_outcome, take
 from jobs.webhooks.endpoints import MOST_ENDPOINTS
 from jobs.webhooks.events import BATCH_ENDS, DEFAULT_EVENTS
 from tests.api.callers import calling, code_of
 from tests.api.watching import REQUEST
 from tests.conftest import serve_api
+from tests.worker.delivering import due_in
 
 URL = "http://127.0.0.1:9/hook"
 
@@ -89,7 +90,7 @@ def test_a_test_is_a_delivery_that_can_be_looked_at_and_replayed(client: httpx.C
     sent = client.post(f"{path}/test")
     assert sent.status_code == 202
     event_id = DeliveryObject.model_validate(sent.json()).event_id
-    found = [row[:2] for row in find_due(database, per_endpoint=4, full_endpoints=(), full_projects=())]
+    found = due_in(database)
     [taken] = take(database, found)
     store_outcome(database, taken, Attempted(204))
     page = DeliveryList.model_validate(client.get(f"{path}/deliveries", params={"status": "delivered"}).json())

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from jobs.webhooks.deliveries import Attempted, Delivery, find_due, take
+from jobs.store.database import Database
+from jobs.webhooks.deliveries import Attempted, Delivery, take
+from jobs.webhooks.due import DueEndpoints, first_due
 from jobs.webhooks.endpoints import create_endpoint
 from jobs.webhooks.past import send_test
 from tests.store.store_fixtures import Store
@@ -33,10 +35,16 @@ def event_for(store: Store, webhook_id: str) -> str:
     return event_id
 
 
-def due(store: Store, per_endpoint: int = 4, full: tuple[str, ...] = ()) -> list[tuple[str, str]]:
-    """What is due."""
-    found = find_due(store.database, per_endpoint=per_endpoint, full_endpoints=full, full_projects=())
-    return [(webhook_id, event_id) for webhook_id, event_id, _, _ in found]
+def due(store: Store, per_endpoint: int = 4) -> list[tuple[str, str]]:
+    """What is due, of the longest-waiting endpoints first."""
+    return due_in(store.database, per_endpoint)
+
+
+def due_in(database: Database, per_endpoint: int = 4) -> list[tuple[str, str]]:
+    """The same of a database."""
+    most = {endpoint.id: per_endpoint for endpoint in DueEndpoints(database).look()}
+    found = first_due(database, most)
+    return [(webhook_id, event_id) for webhook_id in most for event_id in found[webhook_id]]
 
 
 def take_one(store: Store) -> Delivery:

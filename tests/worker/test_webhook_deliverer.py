@@ -17,8 +17,10 @@ from jobs.webhooks.endpoints import WebhookEndpoint, create_endpoint, rotate_sec
 from jobs.webhooks.past import PastDelivery, read_delivery, send_test
 from jobs.webhooks.waiting import TAKEN_SECONDS
 from tests.api.watching import wait_until
+from tests.worker.delivering import due_in
 from tests.worker.receiving import LOOPBACK, TAKEN, Receiver, receiving
-from worker.webhooks.deliverer import LOOK_SECONDS, PER_ENDPOINT, SHORTEST_ROUND_SECONDS, Deliverer
+from worker.webhooks.choice import PER_ENDPOINT
+from worker.webhooks.deliverer import LOOK_SECONDS, SHORTEST_ROUND_SECONDS, Deliverer
 from worker.webhooks.sender import Sender
 
 
@@ -139,8 +141,7 @@ def test_an_event_whose_process_died_while_it_sent_comes_from_another_one_within
     with receiving() as receiver:
         endpoint = endpoint_at(database, receiver)
         event_id = send_test(database, endpoint.id)
-        found = deliveries.find_due(database, per_endpoint=1, full_endpoints=(), full_projects=())
-        [dead] = deliveries.take(database, [row[:2] for row in found])
+        [dead] = deliveries.take(database, due_in(database))
         assert kept_seconds(past_of(database, endpoint, event_id)) == TAKEN_SECONDS
         with delivering(database):
             [request] = receiver.wait_for(1)

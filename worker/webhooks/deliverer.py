@@ -1,12 +1,11 @@
 """Delivers webhooks: one loop in every worker process, in a thread of its own, and no leader.
 
 It shares neither loop nor threads with the streams: a receiver that hangs, or a name server, delays no text. How many
-tries one endpoint and one project may have at once is bounded, so they delay only their own events.
+tries one endpoint and one project may have at once is bounded, so they delay only their own events (`choice`).
 """
 
 import asyncio
 import threading
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from logging import getLogger
 from math import inf
-from time import monotonic
+from time import monotonic, sleep
 from typing import ParamSpec, TypeVar
 
 from jobs.store.database import DATABASE_ERRORS, Database, driver_message
@@ -23,22 +22,20 @@ from jobs.webhooks.deliveries import (
     Attempted,
     Delivery,
     LateTurnError,
-    find_due,
     give_back,
     renew,
     store_outcome,
     take,
 )
+from jobs.webhooks.due import has_due
 from jobs.webhooks.past import clear_deliveries
+from worker.webhooks.choice import AT_ONCE, Choice
 from worker.webhooks.sender import Sender
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 log = getLogger(__name__)
-
-AT_ONCE, PER_PROJECT, PER_ENDPOINT = 256, 16, 4
-"""How many tries one process makes at once: in all, for one project, for one endpoint (one while it fails)."""
 
 LOOK_SECONDS = 0.3
 SHORTEST_ROUND_SECONDS = 0.2
@@ -55,7 +52,9 @@ class Deliverer:
         self._database = database
         self._sender = sender
         self._loop = asyncio.new_event_loop()
-        self._woken = asyncio.Event()
+        self._choice = Choice(database)
+        self._woken = threading.Event()
+        self._stirred = asyncio.Event()  # the same for the loop, while it runs
         self._ended = False
         self._running: dict[asyncio.Task[None], Delivery] = {}
         self._clear_at = monotonic()
@@ -73,32 +72,54 @@ class Deliverer:
 
     def wake(self) -> None:
         """Look for events now: something has ended."""
-        with suppress(RuntimeError):  # it has ended
-            self._loop.call_soon_threadsafe(self._woken.set)
+        self._woken.set()
+        # Else the thread looks before the loop runs again; what is left with a loop that rests would pile up.
+        if self._loop.is_running():
+            with suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self._stirred.set)
 
     def stop(self) -> None:
         """End; what is being sent is given back, to be sent again by another process."""
-        with suppress(RuntimeError):  # it has ended
-            self._loop.call_soon_threadsafe(self._end)
+        self._ended = True
+        self.wake()
         self._thread.join(timeout=_STOP_SECONDS)
 
-    def _end(self) -> None:
-        self._ended = True
-        self._woken.set()
-
     def _run(self) -> None:
+        """The loop runs only while something is due or being sent: its timers and its threads took most of what an idle
+        worker cost.
+        """
         try:
-            self._loop.run_until_complete(self._deliver())
+            while not self._ended:
+                began = monotonic()
+                self._woken.clear()
+                if self._is_due():
+                    self._loop.run_until_complete(self._deliver())
+                if self._woken.wait(SHORTEST_ROUND_SECONDS + LOOK_SECONDS):
+                    sleep(max(0.0, began + SHORTEST_ROUND_SECONDS - monotonic()))
         finally:
             for executor in (self._statements, self._renewals):
                 executor.shutdown(wait=False, cancel_futures=True)
             self._loop.close()
 
+    def _is_due(self) -> bool:
+        began = monotonic()
+        if began >= self._clear_at:
+            return True
+        try:
+            found = has_due(self._database)
+        except Exception:  # the round meets it, too, and says so
+            self._patience = -inf
+            return True
+        if monotonic() - began > RENEW_SECONDS:
+            self._patience = -inf
+        return found
+
     async def _deliver(self) -> None:
+        """Send what is due, until there is no more and nothing is being sent."""
         renewing = self._loop.create_task(self._renew_for_ever())
         while not self._ended:
             began = monotonic()
-            self._woken.clear()
+            self._stirred.clear()
             try:
                 await self._round()
             except DATABASE_ERRORS as error:
@@ -106,35 +127,21 @@ class Deliverer:
                 self._patience = -inf
             except Exception:
                 log.exception("webhooks failed, trying again")
+            if not self._running and not self._choice.has_more:
+                break
             await asyncio.sleep(max(0.0, began + SHORTEST_ROUND_SECONDS - monotonic()))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), LOOK_SECONDS)
+                await asyncio.wait_for(self._stirred.wait(), LOOK_SECONDS)
         renewing.cancel()
+        await asyncio.gather(renewing, return_exceptions=True)
         await self._give_back()
 
     async def _round(self) -> None:
         began = monotonic()
-        sending = {(delivery.webhook_id, delivery.event_id) for delivery in self._running.values()}
-        of_endpoint = Counter(delivery.webhook_id for delivery in self._running.values())
-        of_project = Counter(delivery.project for delivery in self._running.values())
         if len(self._running) < AT_ONCE:
-            found = await self._ask(
-                find_due,
-                self._database,
-                per_endpoint=PER_ENDPOINT,
-                full_endpoints=[name for name, count in of_endpoint.items() if count >= PER_ENDPOINT],
-                full_projects=[name for name, count in of_project.items() if count >= PER_PROJECT],
-            )
-            chosen: list[tuple[str, str]] = []
-            for webhook_id, event_id, project, fails in found:
-                if len(chosen) + len(self._running) >= AT_ONCE:
-                    break
-                most = 1 if fails else PER_ENDPOINT
-                is_mine = (webhook_id, event_id) in sending  # and could not be renewed in time
-                if not is_mine and of_endpoint[webhook_id] < most and of_project[project] < PER_PROJECT:
-                    of_endpoint[webhook_id] += 1
-                    of_project[project] += 1
-                    chosen.append((webhook_id, event_id))
+            chosen = await self._ask(self._choice.choose, list(self._running.values()))
+            if self._choice.has_more:
+                self._stirred.set()
             if chosen:
                 await self._begin(chosen, began)
         if monotonic() >= self._clear_at:
@@ -190,7 +197,7 @@ class Deliverer:
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
-        self._woken.set()  # there may be more for this endpoint
+        self._stirred.set()  # there may be more for this endpoint
 
     async def _give_back(self) -> None:
         left = dict(self._running)

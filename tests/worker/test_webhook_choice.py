@@ -1,0 +1,109 @@
+"""Which of what is due is tried next: no endpoint and no project keeps others waiting."""
+
+from collections import Counter
+from collections.abc import Collection
+
+import pytest
+from sqlalchemy import update
+
+from jobs.tables import webhook_deliveries, webhooks
+from jobs.webhooks import due as looks
+from jobs.webhooks.deliveries import Delivery, take
+from jobs.webhooks.due import DueEndpoints, has_due
+from tests.store.store_fixtures import Store, store
+from tests.worker.delivering import event_for, make
+from worker.webhooks import choice
+from worker.webhooks.choice import PER_ENDPOINT, PER_PROJECT, Choice
+
+__all__ = ["store"]  # fixtures
+
+
+def waiting(store: Store, project: str, endpoints: int, events: int = 1) -> list[str]:
+    """Endpoints of a project, as many as single batches may have, each with events that are due."""
+    made = []
+    for number in range(endpoints):
+        webhook_id = make(store, project=f"{project} {number}")  # a project may make twenty
+        with store.database.write() as connection:
+            connection.execute(update(webhooks).where(webhooks.c.id == webhook_id).values(project=project))
+        made.append(webhook_id)
+        for _ in range(events):
+            event_for(store, webhook_id)
+    return made
+
+
+def chosen(of: Choice, sending: Collection[Delivery] = ()) -> Counter[str]:
+    """How many tries each endpoint may begin."""
+    return Counter(webhook_id for webhook_id, _ in of.choose(sending))
+
+
+def test_many_endpoints_of_one_project_that_wait_longer_leave_another_project_its_turn(store: Store) -> None:
+    many = waiting(store, "many", 40, 2)
+    [one] = waiting(store, "one", 1)
+    found = chosen(Choice(store.database))
+    assert found == {**dict.fromkeys(many[:PER_PROJECT], 1), one: 1}, "the longest-waiting of each, and all once"
+
+
+def test_projects_have_turns_where_there_is_room_for_few(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "AT_ONCE", 2)
+    many, other, one = (waiting(store, project, count, 9)[0] for project, count in (("a", 5), ("b", 5), ("c", 1)))
+    choosing = Choice(store.database)
+    assert chosen(choosing) == {many: 1, other: 1}
+    assert one in chosen(choosing)
+    found = [chosen(choosing)[one] for _ in range(9)]
+    assert sum(found) == 6, found
+
+
+def test_an_endpoint_with_many_events_or_failures_leaves_room_for_others(store: Store) -> None:
+    busy, failing = waiting(store, "default", 2, 6)
+    [quiet] = waiting(store, "default", 1)
+    with store.database.write() as connection:
+        connection.execute(update(webhooks).where(webhooks.c.id == failing).values(failures=1))
+    choosing = Choice(store.database)
+    assert chosen(choosing) == {busy: PER_ENDPOINT, failing: 1, quiet: 1}
+    sending = take(store.database, choosing.choose([]))
+    assert chosen(choosing, sending) == {}
+
+
+def test_what_is_being_sent_counts_for_its_project(store: Store) -> None:
+    waiting(store, "many", PER_PROJECT + 3, 2)
+    choosing = Choice(store.database)
+    sending = take(store.database, choosing.choose([]))
+    assert len(sending) == PER_PROJECT
+    assert chosen(choosing, sending) == {}
+    assert chosen(choosing, sending[2:]).total() == 2
+
+
+def test_what_is_being_sent_and_looks_due_is_not_chosen_again(store: Store) -> None:
+    """It could not be renewed."""
+    [webhook_id] = waiting(store, "default", 1, 3)
+    choosing = Choice(store.database)
+    first, *others = choosing.choose([])
+    sending = take(store.database, [first])
+    store.clock.advance(9)
+    assert choosing.choose(sending) == others
+    assert {name for name, _ in others} == {webhook_id}
+
+
+def test_whether_anything_is_due_is_told_to_the_microsecond(store: Store) -> None:
+    """By the driver's own words, with the time as each database keeps it."""
+    assert not has_due(store.database)
+    [webhook_id] = waiting(store, "default", 1)
+    with store.database.write() as connection:
+        connection.execute(update(webhook_deliveries).values(due_at=store.clock.after(0.000001)))
+    assert not has_due(store.database)
+    store.clock.advance(0.000001)
+    assert has_due(store.database)
+    take(store.database, [(webhook_id, event_id) for _, event_id in Choice(store.database).choose([])])
+    assert not has_due(store.database)
+
+
+def test_a_look_goes_over_so_many_endpoints_and_the_next_one_goes_on_behind_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "MOST_LOOKED_AT", 2)
+    made = waiting(store, "many", 4) + waiting(store, "one", 1)
+    with store.database.write() as connection:  # where a look ends
+        connection.execute(update(webhooks).where(webhooks.c.id == made[3]).values(paused_at=store.clock.now))
+    endpoints = DueEndpoints(store.database)
+    seen = [([endpoint.id for endpoint in endpoints.look()], endpoints.has_more) for _ in range(4)]
+    assert seen == [(made[:2], True), (made[2:3], True), (made[4:], False), (made[:2], True)]
