@@ -56,8 +56,6 @@ class Looks:
         self._database = database
         self._tails = tails
         self._thread = CapacityLimiter(1)
-        self.reading = CapacityLimiter(2)
-        """How many read the rows of a whole at once."""
         self.readiness: asyncio.Task[dict[str, Any]] | None = None
         """The look of `/readyz` that is under way."""
         self.metrics: asyncio.Task[bytes] | None = None

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.access.byte_budget import answer_budget, body_budget
 from api.access.keyring import Keyring
 from api.access.large_answers import LargeAnswers
+from api.access.shared_reads import SharedReads
 from api.access.turns import Turns
 from api.access.watch_limiter import WatchLimiter
 from api.callers.caller import MAKE_KEY, read_caller
@@ -160,6 +161,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             uploads=Turns(2),
             large_reads=Turns(2),
             reads=Turns(READS_AT_ONCE, of_one=READS_OF_ONE),
+            overviews=SharedReads(2),
             lookups=Lookups(),
             models=Models(source),
             upstreams=source,

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from api.access.byte_budget import ByteBudget
 from api.access.keyring import Keyring
+from api.access.shared_reads import SharedReads
 from api.access.turns import Turns
 from api.access.watch_limiter import WatchLimiter
 from api.http.errors import ApiError
@@ -74,6 +75,8 @@ class Services:
     """How many jobs with long requests are read and written out at once."""
     reads: Turns
     """How many requests read at once, in threads of their own: what one project reads leaves the others room."""
+    overviews: SharedReads[bytes]
+    """The answers of `GET /v1/status`: each reads the rows of a whole."""
     lookups: Lookups
     models: Models
     upstreams: UpstreamSource

@@ -81,8 +81,7 @@ async def get_description(request: Request, services: ServicesDep) -> Response:
     """
     task = services.looks.description
     if task is None:  # all who ask share it: forty threads that made it at once stopped everybody for 13 s
-        making = to_thread.run_sync(_describe, request.app, limiter=services.looks.reading)
-        task = services.looks.description = asyncio.ensure_future(making)
+        task = services.looks.description = asyncio.ensure_future(to_thread.run_sync(_describe, request.app))
     return send(request, await asyncio.shield(task), "json", HEADERS)
 
 

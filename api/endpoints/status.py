@@ -1,10 +1,11 @@
 """The state of the whole at one glance."""
 
 import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from anyio.to_thread import run_sync
 from fastapi import Request
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
@@ -12,10 +13,11 @@ from starlette.responses import Response
 from api.callers.caller import CALLER, Caller, InReference, is_operator
 from api.http.errors import JsonAnswer
 from api.http.parameters import v1_routes
-from api.looks import LookAnswer, within
+from api.looks import LookAnswer
 from api.schemas.status import StatusObject
 from api.services import Services, ServicesDep
 from api.status_report import UNKNOWN, report_status
+from jobs.live.worker_signs import WorkerSign
 from jobs.store.revision import REVISION
 from jobs.version import read_version
 
@@ -33,11 +35,23 @@ async def get_status(request: Request, services: ServicesDep, _shown: InReferenc
     """
     caller: Caller | None = request.scope.get(CALLER)  # not known while the database does not tell
     database, redis = await asyncio.gather(services.looks.at_database(), services.looks.at_redis())
-    found: dict[str, Any] | None = None
+    make = partial(_make_answer, services, caller, database, redis)
     if caller is not None and database.state == "ok":
-        found = await _read(services, partial(report_status, services, caller, redis, with_rows=True))
-    if caller is not None and found is None:
-        found = report_status(services, caller, redis, with_rows=False)
+        with suppress(TimeoutError, SQLAlchemyError):
+            body = await services.overviews.read(_ROWS_SECONDS, lambda: bytes(make(with_rows=True).body))
+            return Response(body, media_type=JsonAnswer.media_type)
+    return make(with_rows=False)
+
+
+def _make_answer(
+    services: Services,
+    caller: Caller | None,
+    database: LookAnswer[str],
+    redis: LookAnswer[Mapping[str, WorkerSign]],
+    *,
+    with_rows: bool,
+) -> JsonAnswer:
+    found = report_status(services, caller, redis, with_rows=with_rows) if caller else UNKNOWN
     return JsonAnswer(
         {
             "object": "status",
@@ -47,16 +61,9 @@ async def get_status(request: Request, services: ServicesDep, _shown: InReferenc
             "is_operator": is_operator(caller) if caller else None,
             "database": {**_look_json(database), "revision": database.found, "needed_revision": REVISION},
             "redis": _look_json(redis),
-            **(found or UNKNOWN),
+            **found,
         }
     )
-
-
-async def _read(services: Services, report: partial[dict[str, Any]]) -> dict[str, Any] | None:
-    try:
-        return await within(_ROWS_SECONDS, run_sync(report, limiter=services.looks.reading))
-    except (TimeoutError, SQLAlchemyError):
-        return None
 
 
 def _look_json(answer: LookAnswer[Any]) -> dict[str, Any]:

@@ -1,0 +1,66 @@
+"""Reads of a whole: one for all of a project that ask before it begins, and no project keeps another waiting."""
+
+import asyncio
+from collections.abc import Callable
+from threading import Lock
+from typing import Generic, TypeVar
+
+from api.access.turns import ASKING, Turns
+from api.looks import within
+
+T = TypeVar("T")
+
+
+class _Read(Generic[T]):
+    """A read, who waits for it, and whether it may still be shared or given up."""
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self.askers = 0
+        self._call = call
+        # The thread that begins and the loop that gives up may come at the same time: the first one has it.
+        self._claim = Lock()
+
+    @property
+    def is_open(self) -> bool:
+        return not self._claim.locked()
+
+    def begin(self) -> T:
+        """Read, in a thread."""
+        if not self._claim.acquire(blocking=False):
+            raise TimeoutError("nobody waits for it any more")
+        return self._call()
+
+    def give_up(self) -> bool:
+        """Let it never begin; False if it has begun."""
+        return self._claim.acquire(blocking=False)
+
+
+class SharedReads(Generic[T]):
+    """So many threads, of which one project has one."""
+
+    def __init__(self, most: int) -> None:
+        self._turns = Turns(most, of_one=1)
+        self._open: dict[str, tuple[_Read[T], asyncio.Task[T]]] = {}
+
+    async def read(self, seconds: float, call: Callable[[], T]) -> T:
+        """What `call` gives, begun no earlier than this. Raises TimeoutError after so many seconds: a read that has
+        begun goes on alone then, and one that nobody waits for any more does not begin.
+        """
+        project = ASKING.get()
+        read, task = self._open.get(project, (None, None))
+        if read is None or task is None or not read.is_open:
+            read = _Read(call)
+            task = asyncio.create_task(self._turns.run(read.begin))
+            self._open[project] = read, task
+            task.add_done_callback(lambda _: self._forget(project, read))
+        read.askers += 1
+        try:
+            return await within(seconds, asyncio.shield(task))
+        finally:
+            read.askers -= 1
+            if not read.askers and read.give_up():
+                task.cancel()
+
+    def _forget(self, project: str, read: _Read[T]) -> None:
+        if project in self._open and self._open[project][0] is read:
+            del self._open[project]
