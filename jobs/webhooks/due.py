@@ -29,7 +29,7 @@ def has_due(database: Database) -> bool:
     """Whether anything is due, also for a paused endpoint. Raises what the driver raises.
 
     Nearly always nothing is, and an idle process asks twice a second. So it asks in the driver's own words: by way of
-    SQLAlchemy that took a third of what an idle worker cost.
+    SQLAlchemy it takes three times as long.
     """
     asked = f"SELECT 1 FROM webhook_deliveries WHERE due_at <= {'?' if database.is_sqlite else '%s'} LIMIT 1"  # noqa: S608
     given = _as_bound(database.engine.dialect)(database.now())

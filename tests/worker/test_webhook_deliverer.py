@@ -148,6 +148,17 @@ def test_an_event_whose_process_died_while_it_sent_comes_from_another_one_within
     assert request.headers["webhook-id"] == dead.event_id == event_id
 
 
+def test_a_database_that_is_slow_all_the_time_delays_an_event_and_does_not_stop_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What looks due may be another's that could not renew, so a process gives way; once."""
+    monkeypatch.setattr("worker.webhooks.deliverer.RENEW_SECONDS", 0.0)  # every answer is late
+    with receiving() as receiver:
+        send_test(database, endpoint_at(database, receiver).id)
+        with delivering(database):
+            receiver.wait_for(1)
+
+
 def test_a_process_never_takes_over_its_own(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """It could not renew: the database was away, for instance."""
     monkeypatch.setattr(deliveries, "TAKEN_SECONDS", 0.0)

@@ -110,7 +110,7 @@ class Deliverer:
         except Exception:  # the round meets it, too, and says so
             self._patience = -inf
             return True
-        if monotonic() - began > RENEW_SECONDS:
+        if monotonic() - began > RENEW_SECONDS and self._patience < inf:
             self._patience = -inf
         return found
 
