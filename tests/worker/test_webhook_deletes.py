@@ -7,14 +7,16 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from jobs.lifecycle.cancel_batch import cancel_batch
-from jobs.lifecycle.erase import NOBODY, delete_batch
+from jobs.lifecycle.erase import NOBODY, delete_batch, hide_batch
 from jobs.lifecycle.rescue import expire_and_cancel_queued, rescue_lost
 from jobs.lifecycle.retention import delete_some
+from jobs.store.database import Database
 from jobs.tables import batches, jobs, webhook_deliveries, webhooks
 from jobs.webhooks import events, waiting
 from jobs.webhooks.endpoints import delete_endpoint, endpoint_row, read_endpoint
 from jobs.webhooks.events import JOB_ENDS, RESPONSE_ENDS
 from jobs.webhooks.past import clear_deliveries, list_deliveries, replay
+from tests.store.plans import plans_of
 from tests.store.store_fixtures import Store, store
 from tests.worker.delivering import due, make, without_jitter
 from tests.worker.webhook_rounds import (
@@ -128,3 +130,16 @@ def test_jobs_that_end_together_are_fewer_where_many_endpoints_hear_of_them(
     with store.database.read() as connection:
         wanted = select(webhook_deliveries.c.webhook_id, func.count()).group_by(webhook_deliveries.c.webhook_id)
         assert {(row[0], row[1]) for row in connection.execute(wanted)} == {(one, 5) for one in heard}
+
+
+def test_the_files_and_the_webhook_of_a_deleted_batch_are_found_by_their_names(sqlite_database: Database) -> None:
+    """There may be a hundred thousand of others', and all who write to SQLite wait meanwhile."""
+    store = Store(sqlite_database)
+    batch_id, _ = store.submit_batch(1)
+    cancel_batch(store.database, batch_id)
+    with plans_of(store.database, "UPDATE", "DELETE") as plans:
+        assert hide_batch(store.database, batch_id)
+    reads = [step for _, plan in plans for step in plan if "files" in step or "webhooks" in step]
+    assert len(reads) == 2
+    assert all(step.startswith("SEARCH") for step in reads), reads
+    assert "webhooks_of_project (project=? AND batch_id=?)" in reads[1]
