@@ -76,6 +76,7 @@ class ActiveAttempt:
         """How much of earlier attempts is stored: its first checkpoint copies that, or its end deletes it. None: nobody
         has looked yet."""
         self._checkpointed = (0, 0)
+        self._looked_at_bytes = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[object] | None = None
 
@@ -99,6 +100,13 @@ class ActiveAttempt:
         if self.recording is None:
             return 0
         return len(self.recording.text) + len(self.recording.reasoning) - self.continued_bytes
+
+    def note_if_growing(self) -> None:
+        """Tell its lane if it has got text since the last look: its upstream writes."""
+        received, before = self.received_bytes, self._looked_at_bytes
+        self._looked_at_bytes = received
+        if received > before and (sent := self.sent) is not None:
+            sent.note_text()
 
     def attach(self, recording: Recording) -> None:
         """Called on the event loop, in the stream's own task, when the stream begins."""

@@ -28,6 +28,10 @@ MOST_BYTES_A_BEAT, SHORT_BYTES = 8 << 20, 64 << 10
 beat. Else 60 texts of 6 MB would be written all the time, and a short job wait 20 s for its turns to write."""
 
 
+LOOK_SECONDS = 2.0
+"""How often the lanes are told whose streams get text, which says that their upstreams are well."""
+
+
 class Heartbeat(BackgroundLoop):
     """While the database is away the streams continue. When it is back, their leases are renewed, unless another worker
     has rescued them by then.
@@ -40,15 +44,23 @@ class Heartbeat(BackgroundLoop):
         self._worker = worker
         self._settings = settings
         self._beat_at = monotonic() + settings.heartbeat_seconds
+        self._look_at = 0.0
 
     def _round(self) -> float:
         held = self._running.all()
         if held:
+            self._look_at_growth(held)
             self._stop_unwanted()
             if monotonic() >= self._beat_at:
                 self._beat(held)
                 self._beat_at = monotonic() + self._settings.heartbeat_seconds
         return STOP_CHECK_SECONDS
+
+    def _look_at_growth(self, held: Sequence[ActiveAttempt]) -> None:
+        if monotonic() >= self._look_at:
+            self._look_at = monotonic() + LOOK_SECONDS
+            for attempt in held:
+                attempt.note_if_growing()
 
     def _beat(self, held: Sequence[ActiveAttempt]) -> None:
         """Renew every lease and store the texts that have grown; cut the streams whose lease was lost."""

@@ -77,7 +77,11 @@ class Sent:
         self.accepted_at = at = self._reporter.now()
         waited = (at - self.sent_at).total_seconds()
         report = Accepted(self.sent_at.timestamp(), at.timestamp(), waited, self.in_flight)
-        self._note(LaneNews([report], accepted_at=self.sent_at, first_delta_seconds=[waited]))
+        self._note(LaneNews([report], accepted_at=self.sent_at, wrote_at=at, first_delta_seconds=[waited]))
+
+    def note_text(self) -> None:
+        """It has got text a moment ago; this hurries no round."""
+        self._reporter.lanes.note(self.key, LaneNews(wrote_at=self._reporter.now()))
 
     def prove(self) -> None:
         """It has written so much that its upstream does not cut every text."""
@@ -110,11 +114,11 @@ class Sent:
             reports.append(Refused(sent_at, moment, after, self.in_flight, self._reserved_tokens))
         else:
             reports.append(Finished(sent_at, moment, self._reserved_tokens, used, output))
-        proved_at = self.sent_at if isinstance(outcome, Ending) else None
+        proved_at, wrote_at = (self.sent_at, at) if isinstance(outcome, Ending) else (None, None)
         before, tokens = self.cost, self._reserved_tokens if used is None else used
         seconds = before.seconds + max(0.001, moment - sent_at)
         self.cost = Ended(before.project, seconds, before.tokens + tokens, before.requests + 1)
-        self._note(LaneNews(reports, [] if goes_on else [self.cost], proved_at=proved_at))
+        self._note(LaneNews(reports, [] if goes_on else [self.cost], proved_at=proved_at, wrote_at=wrote_at))
         if refused:
             self._write()
 

@@ -32,11 +32,13 @@ class LaneNews:
     """When the latest request was sent that wrote a text."""
     proved_at: datetime | None = None
     """The same of one that wrote a whole text, or more than those that were cut when its upstream was held."""
+    wrote_at: datetime | None = None
+    """When a stream got text last."""
     first_delta_seconds: list[float] = field(default_factory=list)
 
     @property
     def is_something(self) -> bool:
-        return bool(self.reports or self.ended or self.accepted_at is not None or self.proved_at is not None)
+        return bool(self.reports or self.ended or self.accepted_at or self.proved_at or self.wrote_at)
 
     def add(self, later: "LaneNews") -> None:
         """Add what was seen after this."""
@@ -45,6 +47,7 @@ class LaneNews:
         self.first_delta_seconds += later.first_delta_seconds
         self.accepted_at = max(filter(None, (self.accepted_at, later.accepted_at)), default=None)
         self.proved_at = max(filter(None, (self.proved_at, later.proved_at)), default=None)
+        self.wrote_at = max(filter(None, (self.wrote_at, later.wrote_at)), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ class _Turn:
         held = Held.of(find_holds(self._connection), wish.key)
         restarts = bool(self._row["restart"]) and held.upstream is None
         if restarts:
-            lane.restart(moment)
+            lane.restart(moment, counted.running)
         chosen = self._choose_probe(held) if held.upstream is not None else self._choose(held, weights)
         self._in_flight += len(chosen)
         room = min(lane.room(self._in_flight, moment, LEAD_SECONDS), self._total.room(LEAD_SECONDS))
@@ -127,9 +127,9 @@ class _Turn:
 
     def _store(self, *, restarts: bool) -> None:
         noted = news_columns(self._row, self._wish.news) | ({"restart": False} if restarts else {})
-        pace, turns = json.dumps(self._lane.to_json()), dump_turns(self._turns)
-        changed = {"pace": pace, "turns": turns, "updated_at": self._now, **noted}
-        store_lane(self._connection, self._wish.key, changed)
+        self._lane.state.note_text(self._wish.news.wrote_at)  # after a restart: a probe says nothing of the others
+        kept = {"pace": json.dumps(self._lane.to_json()), "turns": dump_turns(self._turns), "updated_at": self._now}
+        store_lane(self._connection, self._wish.key, kept | noted)
         self._total.store(self._connection, self._wish.key[0], self._now)
 
     def _take_back(self, which: ColumnElement[bool]) -> list[str]:

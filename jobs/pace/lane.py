@@ -148,10 +148,10 @@ class Lane:
         self.state.tokens.give_back(max(0, reserved_tokens), self._token_rate(now))
         self.state.rate.log.release()
 
-    def restart(self, now: float) -> None:
-        """The upstream was away or held and is back: streams come back by slow start, not all at once."""
+    def restart(self, now: float, running: int) -> None:
+        """The upstream was away or held: streams come back by slow start, unless they were written all the time."""
         self._advance(now)
-        self.state.window.restart()
+        self.state.window.restart(running if self.state.is_writing(now) else 0)
 
     def limited_by(self, in_flight: int, now: float) -> LimitedBy | None:
         """Why no more can start now. None: they can."""

@@ -1,6 +1,7 @@
 """What a lane remembers between two turns."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import msgspec
 
@@ -16,6 +17,11 @@ TRIAL_AFTER = 3
 STRAY_EVERY = 60
 FIRST_PROBE = 150
 """Clean calls before the first probe."""
+
+WRITING_SECONDS = 5.0
+"""A lane that got text so lately is being written. Workers look every second, note it every other one, and a round of
+dispatch writes it within one more.
+"""
 
 
 class State(msgspec.Struct):
@@ -53,6 +59,8 @@ class State(msgspec.Struct):
     hinted_pause: float = 0.0
     rate_held_at: float = 0.0
     window_held_at: float = 0.0
+    wrote_at: float = 0.0
+    """When a stream got text last, as far as is known. Versions before do not keep it: then nothing is known."""
 
     def is_waiting(self) -> bool:
         """Whether nothing may start until a refusal is judged. The first after many accepted ones holds up none."""
@@ -61,6 +69,15 @@ class State(msgspec.Struct):
     def is_alone(self) -> bool:
         """Whether the refusal that is judged is the only one after many accepted ones."""
         return self.judged_refusals == 1 and self.streak >= STREAK
+
+    def is_writing(self, now: float) -> bool:
+        """Whether streams get text at this moment."""
+        return now - self.wrote_at < WRITING_SECONDS
+
+    def note_text(self, at: datetime | None) -> None:
+        """A stream got text then; None: there is no news of that."""
+        if at is not None:
+            self.wrote_at = max(self.wrote_at, min(at.timestamp(), self.at))
 
     def is_probing(self) -> bool:
         return self.window.growth == "probe" or self.rate.growth == "probe"

@@ -165,10 +165,12 @@ class Window(msgspec.Struct):
         self.end_probe()
         self.growth, self.plateau, self.ceiling = "double", None, None
 
-    def restart(self) -> None:
-        """After a pause: begin with few and come back to the plateau by doubling."""
+    def restart(self, writing: int = 0) -> None:
+        """After a pause: begin with few and come back to the plateau by doubling. `writing`: so many streams went on
+        meanwhile, and each that ends may be followed by another one.
+        """
         if self.plateau is None:
             self.plateau = self.size
             self.growth = "hold"
         self.end_probe()
-        self.size = min(self.size, FIRST)
+        self.size = min(self.size, max(FIRST, writing))

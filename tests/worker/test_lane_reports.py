@@ -100,6 +100,14 @@ def test_one_request_too_many_used_nothing() -> None:
     assert told.news[-1].ended[0].tokens == 0
 
 
+@pytest.mark.parametrize("what", OUTCOMES)
+def test_first_words_and_a_whole_text_say_that_the_upstream_writes(what: str) -> None:
+    make, accepted, _ = OUTCOMES[what]
+    outcome, told = make(), Told()
+    end(told, outcome, accepted=accepted)
+    assert [news.wrote_at is not None for news in told.news] == [True] * accepted + [isinstance(outcome, Ending)]
+
+
 def test_a_job_that_ends_before_its_request_is_sent_gives_its_tokens_back() -> None:
     told = Told()
     reporter(told).give_back(claimed())
