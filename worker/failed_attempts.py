@@ -7,7 +7,8 @@ from functools import partial
 from logging import getLogger
 from time import sleep
 
-from jobs.dispatch.outages import Failure, Judgement, Reason, forgive_if_held, judge
+from jobs.dispatch.failure import Failure, Judgement, Reason
+from jobs.dispatch.outages import forgive_if_held, judge
 from jobs.dispatch.refusals import LaneRefusals, Refusal, note_refusal
 from jobs.lifecycle import transitions
 from jobs.model.endings import AttemptResult, JobError

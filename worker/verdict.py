@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from jobs.dispatch.outages import Reason
+from jobs.dispatch.failure import Reason
 from worker.upstream.errors import (
     Aborted,
     Cause,

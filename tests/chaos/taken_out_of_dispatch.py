@@ -67,8 +67,8 @@ MUTANTS = (
         "what fails at a held upstream is charged",
         [(
             "jobs/dispatch/outages.py",
-            "return Judgement(charged=is_cut and failure.refusals >= MOST_CUT, alone=is_cut)",
-            "return Judgement(charged=True, alone=is_cut)",
+            "return Judgement(charged=failure.is_paid and failure.refusals >= MOST_CUT, alone=failure.is_paid)",
+            "return Judgement(charged=True, alone=failure.is_paid)",
         )],
         ["store/test_hold_probes.py::test_an_upstream_is_held_at_once_and_probed_with_one_job_at_growing_intervals"],
     ),

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from jobs.dispatch.failure import Failure, Judgement
 from jobs.dispatch.holds import read_holds
 from jobs.dispatch.lane_news import LaneNews
-from jobs.dispatch.outages import Failure, Judgement, judge
+from jobs.dispatch.outages import judge
 from jobs.dispatch.waiting import find_why_waiting
 from jobs.lifecycle import transitions
 from jobs.lifecycle.transitions import hold_back, retry

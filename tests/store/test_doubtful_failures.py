@@ -7,7 +7,8 @@ from unittest import mock
 import pytest
 from sqlalchemy import select, update
 
-from jobs.dispatch.outages import MOST_DOUBTED, Failure, Judgement, Reason, judge
+from jobs.dispatch.failure import MOST_DOUBTED, Failure, Judgement, Reason
+from jobs.dispatch.outages import judge
 from jobs.intake.submission import submit_job
 from jobs.lifecycle import transitions
 from jobs.lifecycle.transitions import finish, retry

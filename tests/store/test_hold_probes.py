@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from jobs.dispatch.failure import Judgement
 from jobs.dispatch.holds import read_holds
 from jobs.dispatch.lane_news import LaneNews
-from jobs.dispatch.outages import Judgement
 from jobs.lifecycle.lease import claim
 from jobs.lifecycle.rescue import rescue_dead
 from jobs.lifecycle.transitions import hold_back

@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from jobs.dispatch.failure import MOST_ALONE, MOST_DOUBTED, Failure, Judgement
 from jobs.dispatch.holds import read_holds
 from jobs.dispatch.lane_news import LaneNews
-from jobs.dispatch.outages import MOST_ALONE, MOST_DOUBTED, Failure, Judgement, judge
+from jobs.dispatch.outages import judge
 from jobs.lifecycle.lease import claim
 from jobs.lifecycle.transitions import retry
 from jobs.model.status import JobStatus

@@ -5,8 +5,9 @@ end.
 import pytest
 from sqlalchemy import select, update
 
+from jobs.dispatch.failure import Judgement, Reason
 from jobs.dispatch.holds import read_holds
-from jobs.dispatch.outages import LONGEST_DOUBT_SECONDS, Judgement, Reason
+from jobs.dispatch.outages import LONGEST_DOUBT_SECONDS
 from jobs.intake.submission import submit_job
 from jobs.lifecycle.lease import claim
 from jobs.lifecycle.transitions import finish

@@ -4,8 +4,9 @@ from functools import partial
 
 import pytest
 
+from jobs.dispatch.failure import Failure, Judgement
 from jobs.dispatch.holds import HoldKind, pause, read_holds, resume
-from jobs.dispatch.outages import Failure, Judgement, forgive_if_held, judge
+from jobs.dispatch.outages import forgive_if_held, judge
 from jobs.lifecycle.lease import claim, claim_many
 from jobs.lifecycle.transitions import retry
 from jobs.store.queries import read_attempts
