@@ -101,12 +101,11 @@ class ActiveAttempt:
             return 0
         return len(self.recording.text) + len(self.recording.reasoning) - self.continued_bytes
 
-    def note_if_growing(self) -> None:
-        """Tell its lane if it has got text since the last look: its upstream writes."""
+    def has_grown(self) -> bool:
+        """Whether it has got text since it was last asked this."""
         received, before = self.received_bytes, self._looked_at_bytes
         self._looked_at_bytes = received
-        if received > before and (sent := self.sent) is not None:
-            sent.note_text()
+        return received > before
 
     def attach(self, recording: Recording) -> None:
         """Called on the event loop, in the stream's own task, when the stream begins."""

@@ -18,9 +18,9 @@ STRAY_EVERY = 60
 FIRST_PROBE = 150
 """Clean calls before the first probe."""
 
-WRITING_SECONDS = 5.0
-"""A lane that got text so lately is being written. Workers look every second, note it every other one, and a round of
-dispatch writes it within one more.
+WRITING_SECONDS = 3.5
+"""A lane that got text so lately is being written. Workers look every second, and a round of dispatch writes what they
+saw within one more.
 """
 
 

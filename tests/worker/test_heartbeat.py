@@ -87,15 +87,14 @@ def test_a_lane_is_told_when_its_streams_have_got_text_since_the_last_look(
     worker: WorkerParts, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That its upstream writes for these says that it is not away, whatever others are told."""
-    monkeypatch.setattr(heartbeat_module, "LOOK_SECONDS", 0)
     begin(worker, redis_url, 2)
     told: list[Key] = []
     monkeypatch.setattr(worker.lanes, "note", lambda key, news: told.extend([key] if news.wrote_at else []))
     held = worker.running.all()
-    worker.heartbeat._look_at_growth(held)
-    assert told == [("default", held[0].job.model)] * 2
-    worker.heartbeat._look_at_growth(held)
-    assert len(told) == 2, "they have written all they will and now wait"
+    heartbeat_module._tell_of_growth(held)
+    assert told == [("default", held[0].job.model)], "once for both"
+    heartbeat_module._tell_of_growth(held)
+    assert len(told) == 1, "they have written all they will and now wait"
 
 
 @pytest.mark.usefixtures("often")
