@@ -9,7 +9,7 @@ import asyncio
 from functools import lru_cache
 from importlib.resources import files
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 
@@ -81,7 +81,8 @@ async def get_description(request: Request, services: ServicesDep) -> Response:
     """
     task = services.looks.description
     if task is None:  # all who ask share it: forty threads that made it at once stopped everybody for 13 s
-        task = services.looks.description = asyncio.ensure_future(to_thread.run_sync(_describe, request.app))
+        making = to_thread.run_sync(_describe, request.app, limiter=CapacityLimiter(1))
+        task = services.looks.description = asyncio.ensure_future(making)
     return send(request, await asyncio.shield(task), "json", HEADERS)
 
 
