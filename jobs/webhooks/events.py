@@ -165,14 +165,15 @@ def add_test_event(connection: Connection, now: datetime, webhook_id: str) -> st
     return event_id
 
 
-def _hear_of(project: Any, batch_id: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """The endpoints of a whole project, and those of one batch of it.
+def _hear_of(project: Any, batch_id: Any) -> list[ColumnElement[bool]]:
+    """The endpoints of a whole project, and those of one batch of it, if it is of one.
 
     Two conditions for two searches: with an OR between them SQLite reads all endpoints of the project, and each of its
     batches may have one.
     """
     of_project = webhooks.c.project == project
-    return and_(of_project, webhooks.c.batch_id.is_(None)), and_(of_project, webhooks.c.batch_id == batch_id)
+    whole = and_(of_project, webhooks.c.batch_id.is_(None))
+    return [whole] if batch_id is None else [whole, and_(of_project, webhooks.c.batch_id == batch_id)]
 
 
 def _hears_ends(batch_id: Any) -> ColumnElement[bool]:

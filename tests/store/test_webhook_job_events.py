@@ -3,13 +3,16 @@
 from functools import partial
 from typing import Any
 
+import pytest
+
 from jobs.dispatch.holds import HoldKind, pause
 from jobs.intake.submission import submit_job
 from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.rescue import cancel_job, expire_and_cancel_queued, rescue_lost
 from jobs.lifecycle.transitions import cancel_running, fail, finish, finish_many, retry
 from jobs.store.database import Database
-from jobs.webhooks.events import BATCH_ENDS, BATCH_HOLDS, JOB_ENDS, RESPONSE_ENDS
+from jobs.webhooks import events
+from jobs.webhooks.events import BATCH_ENDS, BATCH_HOLDS, JOB_ENDS, RESPONSE_ENDS, first_told
 from tests.store.plans import plans_of
 from tests.store.store_fixtures import REFUSED, USAGE, Store, counted, new_job, store, written
 from tests.store.test_webhook_events import listen, told
@@ -106,6 +109,16 @@ def test_a_job_that_nobody_hears_of_costs_no_statement_more(store: Store) -> Non
     with counted(store) as statements:
         finish(store.database, job_id, 1, written("a", usage=USAGE))
     assert any(statement.startswith("INSERT INTO webhook_deliveries") for statement in statements)
+
+
+def test_the_end_of_a_job_without_a_batch_counts_each_listener_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "MOST_DELIVERIES", 2)
+    listen(store, *JOB_ENDS)
+    ids = [store.submit() for _ in range(3)]
+    with store.database.read() as connection:
+        assert first_told(connection, ids) == ids[:2]
 
 
 def test_sqlite_reads_no_endpoint_of_other_batches(sqlite_database: Database) -> None:
