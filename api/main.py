@@ -12,7 +12,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.access.byte_budget import answer_budget, body_budget
 from api.access.keyring import Keyring
 from api.access.large_answers import LargeAnswers
-from api.access.shared_reads import SharedReads
 from api.access.turns import Turns
 from api.access.watch_limiter import WatchLimiter
 from api.callers.caller import MAKE_KEY, read_caller
@@ -49,6 +48,7 @@ from api.openai import completions, files, models, response_items, responses, te
 from api.process import set_up_process
 from api.server import ApiServer
 from api.services import Services
+from api.shared_reads import SharedReads
 from api.status_publisher import StatusPublisher
 from api.submitting import inputs, submit
 from api.submitting.fields import stop_checks

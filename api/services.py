@@ -9,13 +9,13 @@ from fastapi import Depends, Request
 
 from api.access.byte_budget import ByteBudget
 from api.access.keyring import Keyring
-from api.access.shared_reads import SharedReads
 from api.access.turns import Turns
 from api.access.watch_limiter import WatchLimiter
 from api.http.errors import ApiError
 from api.looks import Looks
 from api.metrics.metrics import ApiMetrics
 from api.model_lists.upstream_models import Models
+from api.shared_reads import SharedReads
 from api.status_publisher import StatusPublisher
 from api.watching.hub import Hub
 from api.watching.job_rows import JobRows

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from api.access.shared_reads import SharedReads
 from api.access.turns import ASKING
 from api.callers.caller import Caller
 from api.services import Services
+from api.shared_reads import SharedReads
 from api.status_report import report_status
 from tests.api.callers import blue, closed_api, red, secrets
 from tests.api.watching import PATIENCE_SECONDS
