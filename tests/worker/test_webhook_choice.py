@@ -53,6 +53,15 @@ def test_projects_have_turns_where_there_is_room_for_few(store: Store, monkeypat
     assert sum(found) == 6, found
 
 
+def test_a_project_that_had_one_try_beside_four_is_next(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting(store, "a", 1, 4)
+    [one] = waiting(store, "b", 1)
+    choosing = Choice(store.database)
+    assert chosen(choosing).total() == 5
+    monkeypatch.setattr(choice, "AT_ONCE", 1)
+    assert chosen(choosing) == {one: 1}
+
+
 def test_an_endpoint_with_many_events_or_failures_leaves_room_for_others(store: Store) -> None:
     busy, failing = waiting(store, "default", 2, 6)
     [quiet] = waiting(store, "default", 1)

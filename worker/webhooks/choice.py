@@ -39,10 +39,16 @@ class Choice:
         chosen: list[tuple[str, str]] = []
         for name, count in wanted.items():
             events = islice((event for event in found[name] if (name, event) not in mine), count)
-            for event in events:
-                chosen.append((name, event))
-                self._turns.take(endpoints[name].project, 1.0)
+            chosen += [(name, event) for event in events]
+        self._note_served(Counter(endpoints[name].project for name, _ in chosen))
         return chosen
+
+    def _note_served(self, served: Counter[str]) -> None:
+        """So many turns of each project, in the order in which they were given: a turn begins where those before do."""
+        while served:
+            for project in self._turns.in_order(served):
+                self._turns.take(project, 1.0)
+            served -= Counter(served.keys())
 
     def _share(self, room: int, endpoints: Iterable[DueEndpoint], sending: Collection[Delivery]) -> Counter[str]:
         """How many tries each endpoint may begin: one of each project in turn, as long as there is room."""
