@@ -95,10 +95,10 @@ class Lanes:
         are `behind`.
         """
         done = Round()
-        self._learn()
-        view = self._look(behind)
         upstreams = self._upstreams()
         specs, weights = upstreams.specs, upstreams.project_weights
+        self._learn(weights)
+        view = self._look(behind)
         self._in_flight = {key: counted.total for key, counted in view.in_flight.items()}
         self._held = {hold.target: hold for hold in view.holds if hold.kind is HoldKind.UPSTREAM}
         free -= sum(counted.reserved for counted in view.in_flight.values())
@@ -134,12 +134,12 @@ class Lanes:
         self._note_when_to_look(view, specs, done)
         return done
 
-    def _learn(self) -> None:
+    def _learn(self, weights: Mapping[str, float]) -> None:
         """What the streams took that have ended here since the last round."""
         with self._lock:
             ended, self._ended = self._ended, []
         for one in ended:
-            self._shares.learn(one.project, one.seconds)
+            self._shares.learn(one.project, one.seconds, weights.get(one.project, 1.0))
 
     def _put_back(self, key: Key, news: LaneNews) -> None:
         """They could not be written; what was noted meanwhile is newer."""

@@ -107,7 +107,9 @@ class _Turn:
             taken_back += returned
         costs = TurnCosts.of(lane, self._total, moment)
         for ended in wish.news.ended:
-            self._turns.projects.learn(ended.project, costs.of_ended(ended))
+            self._turns.projects.learn(ended.project, costs.of_ended(ended), weights.get(ended.project, 1.0))
+        if not wish.projects:
+            self._turns.projects.catch_up()
         lifted = lift_hold(self._connection, wish.key[0], wish.news.accepted_at, wish.news.proved_at)
         held = Held.of(find_holds(self._connection), wish.key)
         restarts = bool(self._row["restart"]) and held.upstream is None
@@ -116,9 +118,7 @@ class _Turn:
         chosen = self._choose_probe(held) if held.upstream is not None else self._choose(held, weights)
         self._in_flight += len(chosen)
         room = min(lane.room(self._in_flight, moment, LEAD_SECONDS), self._total.room(LEAD_SECONDS))
-        needed = self._tokens_needed
-        if needed is not None:
-            room = 0
+        room = room if (needed := self._tokens_needed) is None else 0
         if chosen or taken_back or restarts or wish.news.is_something or (room <= 0 and wish.projects):
             self._store(restarts=restarts)
         next_at = max(lane.next_at(self._in_flight, moment, needed), self._total.next_at(needed))

@@ -36,9 +36,9 @@ class StreamShares:
         self.has_more = False
         """Whether the last look has left models out."""
 
-    def learn(self, project: str, seconds: float) -> None:
+    def learn(self, project: str, seconds: float, weight: float = 1.0) -> None:
         """A stream of this project took so long. By number, one with texts of half a minute had nearly all streams."""
-        self._projects.learn(project, seconds)
+        self._projects.learn(project, seconds, weight)
 
     def look_at(self, waiting: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """The models to look at in this round, with the projects that wait for each."""
@@ -46,6 +46,8 @@ class StreamShares:
         for model, projects in waiting.items():
             for project in projects:
                 models_of[project].append(model)
+        if not waiting:
+            self._projects.catch_up()
         self._forget(waiting, models_of)
         self._looked_at = kept = {project: set(models) for project, models in models_of.items()}
         for project, models in models_of.items():

@@ -11,6 +11,14 @@ from typing import Any, Self
 MOST_REMEMBERED = 500
 """One that has no turn for a long time is forgotten: it would start where the others are anyway."""
 
+DEAR = 4.0
+"""A turn that cost so many times what it was charged is charged the rest at its end. If each turn were settled to the
+letter, the projects would have all streams by turns in place of a share each.
+"""
+
+MOST_OPEN = 1000
+"""Of so many turns whose cost has not been told, the older half is forgotten: some are never told."""
+
 _LEARNING = 0.1
 """How much the latest cost counts in the average of costs."""
 
@@ -23,6 +31,8 @@ class Turns:
         self._times: dict[str, float] = {}
         self._costs: dict[str, float] = {}
         self._cost: float | None = None
+        self._open: dict[str, tuple[float, float]] = {}
+        """How many turns of each have not told what they cost, and what they were charged together."""
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
@@ -31,12 +41,13 @@ class Turns:
         turns._times = {str(name): float(time) for name, time in stored.get("times", {}).items()}
         turns._costs = {str(name): float(cost) for name, cost in stored.get("costs", {}).items()}
         turns._cost = stored.get("cost")
+        turns._open = {str(name): (float(count), float(cost)) for name, (count, cost) in stored.get("open", {}).items()}
         return turns
 
     def as_json(self) -> dict[str, Any]:
         if len(self._times) > MOST_REMEMBERED:
             self.forget_others(set(sorted(self._times, key=self.time_of)[-MOST_REMEMBERED:]))
-        return {"now": self._now, "times": self._times, "costs": self._costs, "cost": self._cost}
+        return {"now": self._now, "times": self._times, "costs": self._costs, "cost": self._cost, "open": self._open}
 
     def copy(self) -> Self:
         """The same turns, to look ahead in."""
@@ -47,6 +58,7 @@ class Turns:
         if len(self._times) > MOST_REMEMBERED:
             self._times = {name: time for name, time in self._times.items() if name in names}
             self._costs = {name: cost for name, cost in self._costs.items() if name in self._times}
+            self._open = {name: open_turns for name, open_turns in self._open.items() if name in self._times}
 
     def time_of(self, name: str) -> float:
         """Its virtual time: of some that share, the one with the smallest is next."""
@@ -68,11 +80,31 @@ class Turns:
         much, if it is over.
         """
         self._now = max(self.time_of(name), self._now)
-        cost = max(self._costs.get(name, self._cost) or 1.0, at_least) if exactly is None else exactly
+        cost = max(self._expected(name), at_least) if exactly is None else exactly
         self._times[name] = self._now + cost / weight
+        if exactly is None and name in self._costs:  # else nothing was known of it, and the first ones are no debt
+            count, charged = self._open.get(name, (0.0, 0.0))
+            part = 0.5 if count >= MOST_OPEN else 1.0
+            self._open[name] = (part * count + 1.0, part * charged + cost)
 
-    def learn(self, name: str, cost: float) -> None:
-        """A turn of this one has cost so much: the next ones are expected to cost about the same."""
+    def learn(self, name: str, cost: float, weight: float = 1.0) -> None:
+        """A turn of this one has cost so much: the next ones are expected to cost about the same.
+
+        By the expectation alone, one that had some cheap turns before each dear one paid for few of these.
+        """
+        count, charged = self._open.get(name, (0.0, 0.0))
+        if count >= 1.0:
+            expected = charged / count
+            self._open[name] = (count - 1.0, charged - expected)
+            if cost > DEAR * expected:
+                self._times[name] = self.time_of(name) + (cost - expected) / weight
         known = self._costs.get(name, self._cost)
         self._costs[name] = cost if known is None else known + _LEARNING * (cost - known)
         self._cost = cost if self._cost is None else self._cost + _LEARNING * (cost - self._cost)
+
+    def catch_up(self) -> None:
+        """Nobody waits: what some had while the others wanted nothing is no debt."""
+        self._now = max(self._times.values(), default=self._now)
+
+    def _expected(self, name: str) -> float:
+        return self._costs.get(name, self._cost) or 1.0

@@ -1,0 +1,63 @@
+"""Projects that share the streams of a process, where the texts of one are of very different lengths."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain, cycle, repeat
+
+from jobs.dispatch.shares import LaneRooms, StreamShares
+from jobs.model.fair_turns import Turns
+from jobs.upstreams import UNDECLARED
+
+STREAMS = 20
+
+
+def share(texts: dict[str, Iterator[float]], seconds: int) -> Counter[str]:
+    """The stream-seconds that each project gets that always has texts of so many seconds waiting."""
+    shares, got = StreamShares(), Counter[str]()
+    running: list[tuple[float, str, float]] = []
+    for now in range(seconds):
+        for _, project, took in [one for one in running if one[0] <= now]:
+            shares.learn(project, took)
+        running = [one for one in running if one[0] > now]
+        shares.look_at({project: [project] for project in texts})
+        rooms = LaneRooms([UNDECLARED], lambda _spec, _model: 1000, {"default": 1000})
+        for (_, project), count in shares.share(rooms, {}, STREAMS - len(running)).items():
+            for _ in range(count):
+                takes = next(texts[project])
+                running.append((now + takes, project, takes))
+        got.update(project for _, project, _ in running)
+    return got
+
+
+def test_cheap_texts_before_each_long_one_make_these_no_cheaper() -> None:
+    """By the expected cost alone, the project with short texts had three of ten streams."""
+    mixed = cycle(chain(repeat(0.02, 60), repeat(60.0, 20)))
+    got = share({"mixed": mixed, "short": repeat(1.0)}, 1200)
+    assert 0.45 <= got["short"] / got.total() <= 0.65, got
+
+
+def test_what_one_had_while_nobody_else_waited_is_no_debt() -> None:
+    turns = Turns()
+    for cost in (1.0, 60.0):
+        turns.take("early", 1.0)
+        turns.learn("early", cost)
+    turns.catch_up()
+    served = Counter[str]()
+    for _ in range(20):
+        name = turns.next(["early", "late"])
+        turns.take(name, 1.0)
+        turns.learn(name, 7.0)
+        served[name] += 1
+    assert served["early"] >= 8, served
+
+
+def test_a_version_before_reads_the_turns_and_this_one_reads_its_own() -> None:
+    turns = Turns()
+    for cost in (1.0, 2.0):
+        turns.take("a", 1.0)
+        turns.learn("a", cost)
+    turns.take("a", 1.0)
+    stored = turns.as_json()
+    assert Turns.from_json(stored).as_json() == stored
+    before = {name: value for name, value in stored.items() if name != "open"}
+    assert Turns.from_json(before).as_json() == {**stored, "open": {}}
