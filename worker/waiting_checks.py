@@ -32,27 +32,34 @@ class WaitingChecks:
         self._room = threading.Semaphore(ROOM_FACTOR * streams)
         self._threads: set[threading.Thread] = set()
         self._is_closed = False
+        self._starting = threading.Lock()
+        """A thread that has not started yet cannot be joined."""
 
     def take_over(self, running: ActiveAttempt, end: Callable[[], None]) -> bool:
         """Call `end`, which waits and then ends the attempt, in a thread of its own. False: there is no room."""
-        if self._is_closed or not self._room.acquire(blocking=False):
-            return False
-        running.waits_for_check = True
-        thread = threading.Thread(target=self._run, args=(running, end), name="waiting check")
-        self._threads.add(thread)
-        try:
-            thread.start()
-        except RuntimeError:  # the machine gives no more threads. A pool would have kept `end`, and called it later.
-            self._threads.remove(thread)
-            self._room.release()
-            running.waits_for_check = False
-            return False
-        return True
+        with self._starting:
+            if self._is_closed or not self._room.acquire(blocking=False):
+                return False
+            running.waits_for_check = True
+            thread = threading.Thread(target=self._run, args=(running, end), name="waiting check")
+            self._threads.add(thread)
+            try:
+                thread.start()
+            except (
+                RuntimeError
+            ):  # the machine gives no more threads. A pool would have kept `end`, and called it later.
+                self._threads.remove(thread)
+                self._room.release()
+                running.waits_for_check = False
+                return False
+            return True
 
     def close(self) -> None:
         """Wait for those that are here: they have been stopped, as all have."""
-        self._is_closed = True
-        for thread in list(self._threads):
+        with self._starting:
+            self._is_closed = True
+            threads = list(self._threads)
+        for thread in threads:
             thread.join()
 
     def _run(self, running: ActiveAttempt, end: Callable[[], None]) -> None:

@@ -80,7 +80,7 @@ class CheckTurns:
             self._turns.take(project, 1.0, exactly=took)
             known = self._average.get(project, took)
             self._average[project] = known + _LEARNING * (took - known)
-            self._forget()
+            self._forget_others(project)
             self._holder = None
             if self._waiting:
                 following = self._turns.next(self._waiting)
@@ -101,7 +101,9 @@ class CheckTurns:
         if not self._waiting[project]:
             del self._waiting[project]
 
-    def _forget(self) -> None:
+    def _forget_others(self, project: str) -> None:
+        """Forget those of whom none waits, if there are too many; not this one, which has just had its turn."""
         if len(self._average) > MOST_REMEMBERED:
-            self._turns.forget_others(self._waiting)
-            self._average = {project: took for project, took in self._average.items() if project in self._waiting}
+            kept = {project, *self._waiting}
+            self._turns.forget_others(kept)
+            self._average = {name: took for name, took in self._average.items() if name in kept}

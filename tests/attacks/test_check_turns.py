@@ -6,6 +6,7 @@ import pytest
 
 from jobs.acceptance import check_turns
 from jobs.acceptance.check_turns import CheckTurns, GivenUpError
+from jobs.model import fair_turns
 from tests.worker.worker_fixtures import PATIENCE_SECONDS, wait_until
 
 
@@ -50,6 +51,19 @@ def test_who_was_away_has_saved_up_no_turns(now: list[float]) -> None:
         now[0] += 1.0
     times = {project: turns._turns.time_of(project) for project in ("red", "blue")}
     assert times == {"red": 10.0, "blue": 6.0}  # it began where red's last turn had
+
+
+def test_of_very_many_projects_the_one_that_has_just_had_its_turn_is_not_forgotten(
+    now: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would be the first again, whatever its check took."""
+    monkeypatch.setattr(check_turns, "MOST_REMEMBERED", 2)
+    monkeypatch.setattr(fair_turns, "MOST_REMEMBERED", 2)
+    turns = CheckTurns()
+    for project in ("red", "green", "blue"):
+        with turns.hold(project):
+            now[0] += 20.0
+    assert {project: turns._turns.time_of(project) for project in ("red", "blue")} == {"red": 0.0, "blue": 20.0}
 
 
 def test_a_project_is_behind_by_the_time_that_its_waiting_checks_take(now: list[float]) -> None:

@@ -105,6 +105,8 @@ def test_a_habit_that_still_shows_is_noted_again_each_hour_so_that_others_do_not
     for name in ("made-up-1", "made-up-2", "made-up-3", "m-1", "made-up-4"):
         habits.note(name, {Habit.SENDS_DONE})
         one.synchronize()
+    habits.note("m-1", {Habit.REPEATS_TEXT})
+    assert habits.take_new() == [("m-1", "repeats_text", None)], "each by itself, however often another one shows"
     while forget_habits(database):
         pass
     later.synchronize()

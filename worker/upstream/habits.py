@@ -49,8 +49,8 @@ class Habits:
     def __init__(self) -> None:
         self._lock = Lock()
         self._known: dict[str, frozenset[Habit]] = {}
-        self._noted_at: dict[str, float] = {}
-        """When what is known of a model was last noted, here or elsewhere."""
+        self._noted_at: dict[tuple[str, Habit], float] = {}
+        """When it was last noted, here or elsewhere."""
         self._changes: dict[str, dict[Change, float]] = {}
         """When each is to be forgotten."""
         self._new: list[tuple[str, str, str | None]] = []
@@ -67,13 +67,12 @@ class Habits:
     def note(self, model: str, habits: set[Habit]) -> None:
         """A model has shown these."""
         now = monotonic()
-        is_fresh = now - self._noted_at.get(model, -inf) < NOTED_AGAIN_SECONDS
-        if not habits or (is_fresh and habits <= self.of(model)):
+        if all(now < self._fresh_until(model, habit) for habit in habits):
             return
         with self._lock:
-            noted = habits - self.of(model) if is_fresh else habits
-            self._new += [(model, str(habit), None) for habit in sorted(noted)]
-            self._add(model, habits, now)
+            noted = [habit for habit in sorted(habits) if now >= self._fresh_until(model, habit)]
+            self._new += [(model, str(habit), None) for habit in noted]
+            self._add(model, set(noted), now)
 
     def note_changes(self, model: str, changes: Sequence[Change]) -> None:
         """A model has refused these parameters, and then taken the request without them."""
@@ -99,9 +98,13 @@ class Habits:
             elif habit in Habit.__members__.values():
                 self._add(model, {Habit(habit)}, monotonic() - age_seconds)
 
+    def _fresh_until(self, model: str, habit: Habit) -> float:
+        return self._noted_at.get((model, habit), -inf) + NOTED_AGAIN_SECONDS
+
     def _add(self, model: str, habits: set[Habit], noted_at: float) -> None:
         self._known[model] = self.of(model) | habits
-        self._noted_at[model] = max(noted_at, self._noted_at.get(model, -inf))
+        for habit in habits:
+            self._noted_at[model, habit] = max(noted_at, self._noted_at.get((model, habit), -inf))
 
     def _keep(self, model: str, change: Change, seconds: float) -> None:
         kept = self._changes.setdefault(model, {})
