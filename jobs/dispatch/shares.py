@@ -29,6 +29,8 @@ class StreamShares:
 
     def __init__(self) -> None:
         self._projects = Turns()
+        self._rounds = Turns()
+        """The same by number, of rounds in which not every lane can have a turn."""
         self._models: dict[str, Turns] = {}
         self._upstreams: dict[str, Turns] = {}
         self._looked_at: dict[str, set[str]] = {}
@@ -66,8 +68,13 @@ class StreamShares:
         """How many of the free streams each lane gets."""
         queues = {project: self._queue(project) for project in sorted(self._looked_at)}
         grants: dict[Key, int] = {}
+        # One lane for each project before the rest: by the time of texts alone, one with hundreds of models and short
+        # texts had all turns of a round, and left streams free that others waited for.
+        crowded = sum(map(len, self._looked_at.values())) > lanes.most
+        first = self._rounds.in_order(queues)[::-1] if crowded else []
         while free > 0 and queues:
-            project = self._projects.next(queues)
+            is_first = bool(first)
+            project = first.pop() if first else self._projects.next(queues)
             key = self._next_lane(project, queues[project], lanes)
             if key is None and lanes.are_all_taken:
                 break  # this project is the first in the next round
@@ -75,6 +82,8 @@ class StreamShares:
                 del queues[project]
                 continue
             self._projects.take(project, weights.get(project, 1.0))
+            if is_first:
+                self._rounds.take(project, 1.0)
             lanes.take(key)
             grants[key] = grants.get(key, 0) + 1
             free -= 1
@@ -111,6 +120,7 @@ class StreamShares:
     def _forget(self, models: Container[str], projects: Container[str]) -> None:
         """Drop what no longer waits once there is much of it: clients may name any number of models."""
         self._projects.forget_others(projects)
+        self._rounds.forget_others(projects)
         if len(self._models) > MOST_REMEMBERED:
             self._models = {project: turns for project, turns in self._models.items() if project in projects}
         if len(self._upstreams) > MOST_REMEMBERED:
@@ -128,14 +138,14 @@ class LaneRooms:
         self._specs = specs
         self._room = room
         self._shared = dict(shared)
-        self._most = most
+        self.most = most
         self._left: dict[Key, int] = {}
         self._taken: set[Key] = set()
 
     @property
     def are_all_taken(self) -> bool:
         """Whether no other lane may have a turn."""
-        return len(self._taken) >= self._most
+        return len(self._taken) >= self.most
 
     def open_to(self, model: str) -> list[UpstreamSpec]:
         """The upstreams that take one more of this model."""

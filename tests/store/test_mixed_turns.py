@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain, cycle, repeat
+from statistics import mean
 
 from jobs.dispatch.shares import LaneRooms, StreamShares
 from jobs.model.fair_turns import Turns
-from jobs.upstreams import UNDECLARED
+from jobs.upstreams import UNDECLARED, UpstreamSpec
 
 STREAMS = 20
 
@@ -34,6 +36,28 @@ def test_cheap_texts_before_each_long_one_make_these_no_cheaper() -> None:
     mixed = cycle(chain(repeat(0.02, 60), repeat(60.0, 20)))
     got = share({"mixed": mixed, "short": repeat(1.0)}, 1200)
     assert 0.45 <= got["short"] / got.total() <= 0.65, got
+
+
+def test_hundreds_of_models_with_short_texts_leave_a_long_text_its_turn_in_each_round() -> None:
+    """By time alone, these had nearly all ten lanes of a round, and the long texts five of thirty free streams."""
+    shares, running, held = StreamShares(), list[tuple[float, str]](), list[int]()
+    seconds = {f"m{number}": 0.1 for number in range(200)} | {"own": 20.0}
+    project = dict.fromkeys(seconds, "many") | {"own": "long"}
+    for at in range(500):  # fifths of a second
+        for _, model in [one for one in running if one[0] <= at]:
+            shares.learn(project[model], seconds[model])
+        running = [one for one in running if one[0] > at]
+        room = Counter({"own": 30}) - Counter(model for _, model in running)
+        shares.look_at({model: [project[model]] for model in seconds if model != "own" or room["own"]})
+        rooms = LaneRooms([UNDECLARED], partial(_room, room), {"default": 100}, 10)
+        for (_, model), count in shares.share(rooms, {}, 100 - len(running)).items():
+            running += [(at + 5 * seconds[model], model)] * count
+        held.append(sum(model == "own" for _, model in running))
+    assert mean(held[200:]) >= 28, held
+
+
+def _room(room: Counter[str], _spec: UpstreamSpec, model: str) -> int:
+    return room[model] if model == "own" else 1
 
 
 def test_what_one_had_while_nobody_else_waited_is_no_debt() -> None:
