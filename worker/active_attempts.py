@@ -49,7 +49,7 @@ class ActiveAttempt:
         self.sent: Sent | None = None
         """What reports to its lane; None before it is sent, and once its end is reported."""
         self.cost: Ended | None = None
-        """What the parts of its text before have cost its project."""
+        """What the parts of its text before have cost its project, until the next one is sent and reports it."""
         self.text_tokens = 0
         """Of `text`."""
         self.segments: tuple[Segment, ...] = ()

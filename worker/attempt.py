@@ -106,6 +106,8 @@ class AttemptRunner:
             if running.sent is None:
                 self._reporter.give_back(claimed)
             outcome = self._parts.write_on(running, outcome, spec, partial(self._write_part, running))
+            if running.cost is not None:
+                self._reporter.end_turn(claimed, running.cost)
             written = measure(running, outcome, self._tokenizers, spec)
             self._ends.check_and_end(running, outcome, written, trace, held)
         # A refused hint frees no stream. Woken by it, dispatch would hint the same job again at once, and so on.
@@ -193,7 +195,7 @@ class AttemptRunner:
             async with self._upstreams.use(spec) as upstream:
                 tokens = None if part is None else part.estimated_tokens
                 sent = self._reporter.send(running.claimed, tokens, running.cost)
-                running.sent = sent
+                running.sent, running.cost = sent, None
                 if sent.proof_bytes is not None:
                     recording.call_after(sent.proof_bytes, sent.prove)
                 write = seam.feed if seam is not None else recording.add

@@ -144,14 +144,17 @@ class Parts:
         """How many tokens the text has taken so far: as the upstream counted each part, if it counted all of them."""
         told = [segment.usage.output_tokens if segment.usage else None for segment in running.segments]
         known = [tokens for tokens in told if tokens is not None]
-        return sum(known) if known and len(known) == len(told) else running.text_tokens
+        # What an earlier attempt wrote before the first of them was counted by nobody.
+        is_whole = bool(known) and len(known) == len(told) and running.segments[0].offset == 0
+        return sum(known) if is_whole else running.text_tokens
 
 
 def _prompt_tokens(running: ActiveAttempt, request: Mapping[str, Any]) -> int:
-    """What the upstream counted before any text was there, and the text. If it has not counted, an estimate."""
-    first = running.segments[0].usage
-    if first is not None and first.source == "upstream" and first.input_tokens is not None:
-        return first.input_tokens + running.text_tokens
+    """What the upstream counted for the first request, and the text since. If it has not counted, an estimate."""
+    first, counted = running.segments[0], running.segments[0].usage
+    if counted is not None and counted.source == "upstream" and counted.input_tokens is not None:
+        length = len(running.text.encode())  # the first request may have gone on with a part of it
+        return counted.input_tokens + running.text_tokens * (length - first.offset) // length
     return prompt_bytes(json.dumps(request)) // CHARACTERS_PER_TOKEN
 
 
@@ -160,7 +163,7 @@ def _tell_lane(running: ActiveAttempt, outcome: Outcome, *, goes_on: bool = Fals
     sent = running.sent
     if sent is not None:
         sent.end(outcome, goes_on=goes_on)
-        running.sent, running.cost = None, sent.cost
+        running.sent, running.cost = None, sent.cost if goes_on else None
 
 
 def _why_no_more(running: ActiveAttempt, error: UpstreamError) -> str | None:

@@ -33,6 +33,10 @@ class LaneReporter:
         unsent = Unsent(self.now().timestamp(), claimed.reserved_tokens)
         self.lanes.note((claimed.upstream, claimed.job.model), LaneNews([unsent]))
 
+    def end_turn(self, claimed: Claimed, cost: Ended) -> None:
+        """The next part of its text could not be sent, so the turn is over; this is what the parts before have cost."""
+        self.lanes.note((claimed.upstream, claimed.job.model), LaneNews(ended=[cost]))
+
     def send(self, claimed: Claimed, unplanned_tokens: int | None = None, before: Ended | None = None) -> "Sent":
         """A request goes upstream at this moment. With `unplanned_tokens` it is for the next part of a text: it has its
         place in flight, and no reservation of the lane's limits, so it takes these now. `before`: what the parts before

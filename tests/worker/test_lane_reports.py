@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import count
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,9 +15,12 @@ from jobs.lifecycle.lease import Claimed
 from jobs.pace.reports import Finished, Refused, Report, Unplanned, Unsent
 from jobs.store.database import Database
 from jobs.tables import jobs
+from jobs.upstreams import UpstreamSpec
 from tests.store.reserving import reserve
-from tests.upstream.scripted_upstream import DONE, ROLE, ScriptedUpstream, chunked, text
-from tests.worker.parts import AT_LIMIT, NO_PREFIX, TOO_LONG, WHOLE, part, worker_on
+from tests.upstream.scripted_upstream import DONE, ROLE, Cut, ScriptedUpstream, chunked, text
+from tests.worker.ear import listening
+from tests.worker.parts import AT_LIMIT, NO_PREFIX, TOO_LONG, WHOLE, part, refused, worker_on
+from tests.worker.test_continuation import run_twice
 from tests.worker.worker_fixtures import WorkerParts, submit
 from worker.reports import LaneReporter, Sent
 from worker.upstream.ending import Ending, ReportedUsage
@@ -195,3 +199,57 @@ def test_all_parts_of_a_text_are_one_turn_and_cost_what_they_take_together(
     assert len(ends) == cost.requests == 3
     assert cost.tokens == sum(report.used_tokens or 0 for report in ends) >= 35
     assert cost.seconds == pytest.approx(sum(report.at - report.sent_at for report in ends), abs=0.01)
+
+
+def test_a_part_that_could_not_be_sent_leaves_its_project_what_the_parts_before_have_cost(
+    sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submit(sqlite_database, max_continuations=8)
+    parts = [part("One ", "two", prompt=10, completion=5), part(" three", prompt=17, completion=3)]
+    with ScriptedUpstream(*parts) as upstream, worker_on(sqlite_database, redis_url, upstream.url) as worker:
+        told = news_of(worker, monkeypatch)
+        use, used = worker.upstreams.use, count()
+
+        def use_twice(spec: UpstreamSpec) -> Any:
+            if next(used) == 2:
+                raise OSError("no descriptor is left")
+            return use(spec)
+
+        monkeypatch.setattr(worker.upstreams, "use", use_twice)
+        worker.run(job_id)
+    assert next(used) == 3
+    [cost] = costs_in(told)
+    assert (cost.requests, cost.tokens) == (2, 35)
+
+
+def test_a_failure_after_parts_is_their_one_turn(
+    sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submit(sqlite_database, max_continuations=8)
+    parts = [part("One ", "two", prompt=10, completion=5), refused(429, "slow down", "rate_limit_exceeded")]
+    with ScriptedUpstream(*parts) as upstream, worker_on(sqlite_database, redis_url, upstream.url) as worker:
+        told = news_of(worker, monkeypatch)
+        worker.run(job_id)
+    [cost] = costs_in(told)
+    assert cost.requests == 2
+
+
+def test_what_an_earlier_attempt_wrote_is_counted_once_in_the_part_after_it(
+    sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first request of an attempt that continues a text sends that text, so the upstream counts it with the prompt;
+    and it is a part of what the request's own limit allows.
+    """
+    job_id = submit(sqlite_database, max_continuations=8, on_interrupt="continue", fields={"max_tokens": 20_000})
+    before = " ".join(map(str, range(4000)))
+    cut: list[bytes | Cut] = [*chunked(ROLE, text(before))[:-1], Cut()]
+    parts = [part("Five ", prompt=5010, completion=2), part("six.", end=WHOLE)]
+    with ScriptedUpstream(cut, *parts) as upstream, worker_on(sqlite_database, redis_url, upstream.url) as worker:
+        told = news_of(worker, monkeypatch)
+        with listening(redis_url, job_id) as ear:
+            run_twice(worker, ear, job_id)
+        _, second, third = (exchange.body for exchange in upstream.exchanges)
+    assert len(second["messages"][-1]["content"]) == len(before)
+    [unplanned] = [report for report in reports_in(told) if isinstance(report, Unplanned)]
+    assert 5010 + 2 <= unplanned.estimated_tokens < 5010 + 100
+    assert 0 < third["max_tokens"] < second["max_tokens"] < 10_000
