@@ -1,4 +1,6 @@
-"""Reads of a whole: one for all of a project that ask before it begins, and no project keeps another waiting."""
+"""One read of the whole state serves every caller of a project that asks before it begins; no project waits for
+another.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -20,8 +22,9 @@ class _Read(Generic[T]):
         # The thread that begins and the loop that gives up may come at the same time: the first one has it.
         self._claim = Lock()
 
-    @property
-    def is_open(self) -> bool:
+    def join(self, call: Callable[[], T]) -> bool:
+        """Let it be what this one asks for: what that has brought along is newer. False if it has begun."""
+        self._call = call
         return not self._claim.locked()
 
     def begin(self) -> T:
@@ -36,19 +39,20 @@ class _Read(Generic[T]):
 
 
 class SharedReads(Generic[T]):
-    """So many threads, of which one project has one."""
+    """`most` threads; a project uses one at a time."""
 
     def __init__(self, most: int) -> None:
         self._turns = Turns(most, of_one=1)
         self._open: dict[str, tuple[_Read[T], asyncio.Task[T]]] = {}
 
     async def read(self, seconds: float, call: Callable[[], T]) -> T:
-        """What `call` gives, begun no earlier than this. Raises TimeoutError after so many seconds: a read that has
-        begun goes on alone then, and one that nobody waits for any more does not begin.
+        """What this `call` gives or that of one who asks later, begun no earlier than this. Raises TimeoutError after
+        so many seconds: a read that has begun goes on alone then, and one that nobody waits for any more does not
+        begin.
         """
         project = ASKING.get()
         read, task = self._open.get(project, (None, None))
-        if read is None or task is None or not read.is_open:
+        if read is None or task is None or not read.join(call):
             read = _Read(call)
             task = asyncio.create_task(self._turns.run(read.begin))
             self._open[project] = read, task

@@ -32,10 +32,10 @@ class Reads:
         self._begins = asyncio.Event()
         self._shared = SharedReads[str](most)
 
-    async def ask(self, project: str, *, seconds: float = PATIENCE_SECONDS) -> str:
-        """Read as this project; what was read."""
+    async def ask(self, project: str, what: str | None = None, *, seconds: float = PATIENCE_SECONDS) -> str:
+        """Read this as this project; what was read."""
         ASKING.set(project)
-        return await self._shared.read(seconds, lambda: self._read(project))
+        return await self._shared.read(seconds, lambda: self._read(what or project))
 
     def _read(self, project: str) -> str:
         self.begun.append(project)
@@ -74,6 +74,20 @@ def test_those_who_ask_while_a_read_is_under_way_share_the_next_one() -> None:
         reads.may_end.set()
         assert await first == "red 1"
         assert set(await asyncio.gather(*later)) == {"red 2"}, "what began before they asked may be old"
+
+    run(scenario)
+
+
+def test_a_shared_read_gives_what_the_last_one_of_them_asks_for() -> None:
+    """Who asked first may have looked at something else seconds ago, to put it beside what is read."""
+
+    async def scenario(reads: Reads) -> None:
+        first = await reads.begin("red")
+        later = [asyncio.create_task(reads.ask("red", f"red that looked {number}")) for number in range(3)]
+        await asyncio.sleep(0)
+        reads.may_end.set()
+        assert await first == "red 1"
+        assert set(await asyncio.gather(*later)) == {"red that looked 2 2"}
 
     run(scenario)
 
