@@ -73,7 +73,8 @@ class Deliverer:
     def wake(self) -> None:
         """Look for events now: something has ended."""
         self._woken.set()
-        # Else the thread looks before the loop runs again; what is left with a loop that rests would pile up.
+        # A loop that does not run keeps what is scheduled on it, so the callbacks would pile up; the thread looks at
+        # `_woken` before it runs the loop again.
         if self._loop.is_running():
             with suppress(RuntimeError):  # it has ended
                 self._loop.call_soon_threadsafe(self._stirred.set)
@@ -85,8 +86,8 @@ class Deliverer:
         self._thread.join(timeout=_STOP_SECONDS)
 
     def _run(self) -> None:
-        """The loop runs only while something is due or being sent: its timers and its threads took most of what an idle
-        worker cost.
+        """The loop runs only while something is due, also for a paused endpoint, or being sent: its timers and its
+        threads took most of what an idle worker cost.
         """
         try:
             while not self._ended:
@@ -127,7 +128,8 @@ class Deliverer:
                 self._patience = -inf
             except Exception:
                 log.exception("webhooks failed, trying again")
-            if not self._running and not self._choice.has_more:
+            # A try that ended during the look leaves room that the look did not know of.
+            if not self._running and not self._stirred.is_set():
                 break
             await asyncio.sleep(max(0.0, began + SHORTEST_ROUND_SECONDS - monotonic()))
             with suppress(TimeoutError):
@@ -140,9 +142,10 @@ class Deliverer:
         began = monotonic()
         if len(self._running) < AT_ONCE:
             chosen = await self._ask(self._choice.choose, list(self._running.values()))
-            if self._choice.has_more:
-                self._stirred.set()
             if chosen:
+                # At once only where there was something: the retries of thousands may be hours ahead.
+                if self._choice.has_more:
+                    self._stirred.set()
                 await self._begin(chosen, began)
         if monotonic() >= self._clear_at:
             self._clear_at = monotonic() + CLEAR_SECONDS
