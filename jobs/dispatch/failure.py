@@ -11,8 +11,9 @@ MOST_CUT = 8
 """A stream that an outage cuts goes back uncharged this often. Each has been paid for, so there must be an end."""
 
 MOST_DOUBTED = 14
-"""If an upstream refuses the key or the credit for one job alone, the job goes back this often, which takes 90 s and
-more. By then other projects have been refused too, or have sent nothing for `SUSPECT_SECONDS`.
+"""A job goes back this often where the key or the credit is refused for it alone, where an upstream that writes for
+others answers one project's jobs by an error, and after a 502, 503 or 504 although others were accepted since. It takes
+90 s and more: by then other projects have got the same, or have sent nothing for `SUSPECT_SECONDS`.
 """
 
 Reason = Literal["credit", "key", "away", "failing", "cut", "url", "odd", "broken"]

@@ -1,13 +1,12 @@
 """What the others get from an upstream that fails one job: do they send there of late, and does it write for them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-import msgspec
 from sqlalchemy import Connection, ScalarSelect, Select, and_, func, select
 
 from jobs.dispatch.due import RESERVED, RUNNING, WENT_TO, using
+from jobs.dispatch.writing import NEVER, is_writing
 from jobs.model.status import JobStatus
-from jobs.pace.state import WRITING_SECONDS
 from jobs.tables import attempts, jobs, lanes
 
 SUSPECT_SECONDS = 60.0
@@ -21,21 +20,7 @@ SURE_SECONDS, LONGEST_SURE_SECONDS = 0.5, 30.0
 accepted; at most so long.
 """
 
-MOST_LANES = 100
-"""So many lanes of an upstream, those that were used last, are asked whether it writes."""
-
-_NEVER = datetime(1, 1, 1, tzinfo=UTC)
-
 _ENDED = (JobStatus.COMPLETED, JobStatus.FAILED)
-
-
-class _Pace(msgspec.Struct):
-    """Of the pace of a lane, what is read here (`jobs/pace/state.py`)."""
-
-    wrote_at: float = 0.0
-
-
-_PACE = msgspec.json.Decoder(_Pace)
 
 
 def are_of_another_project(connection: Connection, job_id: str, job_ids: list[str]) -> bool:
@@ -44,15 +29,16 @@ def are_of_another_project(connection: Connection, job_id: str, job_ids: list[st
     return connection.execute(select(jobs.c.id).where(jobs.c.id.in_(job_ids), other).limit(1)).first() is not None
 
 
-def is_well_for_others(connection: Connection, upstream: str, job_id: str, now: datetime) -> bool:
-    """Whether the upstream writes at this moment, or need not have begun to for its latest request, while another
-    project uses it, too.
-    """
-    if not (_is_writing(connection, upstream, now) or _is_expected(connection, upstream, now)):
-        return False
+def is_well(connection: Connection, upstream: str, now: datetime) -> bool:
+    """Whether the upstream writes at this moment, or need not have begun to for its latest requests."""
+    return is_writing(connection, upstream, now) or _is_expected(connection, upstream, now)
+
+
+def do_others_run(connection: Connection, upstream: str, job_id: str) -> bool:
+    """Whether another project has jobs that run there."""
     run = select(jobs.c.id).where(RUNNING, jobs.c.upstream == upstream, jobs.c.project != _project_of(job_id))
     run = run.with_hint(jobs, **using("jobs_running")).limit(1)
-    return connection.execute(run).first() is not None or do_others_send(connection, upstream, job_id, now)
+    return connection.execute(run).first() is not None
 
 
 def do_others_send(connection: Connection, upstream: str, job_id: str, now: datetime) -> bool:
@@ -78,7 +64,7 @@ def find_accepted(connection: Connection, upstream: str) -> tuple[datetime | Non
     )
     row = connection.execute(sent.order_by(lanes.c.accepted_at.desc()).limit(1)).one_or_none()
     if row is None:
-        return None, _NEVER
+        return None, NEVER
     return row.accepted_at, _expected_by(*row)
 
 
@@ -89,29 +75,13 @@ def find_whole(connection: Connection, upstream: str, now: datetime) -> datetime
     return sent_at
 
 
-def _is_writing(connection: Connection, upstream: str, now: datetime) -> bool:
-    """Whether a stream got text in the last seconds, in any lane."""
-    since = now - timedelta(seconds=WRITING_SECONDS)
-    of_it = select(lanes.c.pace).where(lanes.c.upstream == upstream, lanes.c.updated_at >= since)
-    latest = of_it.where(lanes.c.pace.is_not(None)).order_by(lanes.c.updated_at.desc()).limit(MOST_LANES)
-    return any(_wrote_at(pace) > since.timestamp() for pace in connection.scalars(latest))
-
-
-def _wrote_at(pace: str) -> float:
-    try:
-        return _PACE.decode(pace).wrote_at
-    except msgspec.DecodeError:  # it begins anew with the next turn
-        return 0.0
-
-
 def _is_expected(connection: Connection, upstream: str, now: datetime) -> bool:
     """Whether any lane may wait for first words still, by how long they take there: the quick models of one project
     say nothing of the slow ones of another.
     """
     since = now - timedelta(seconds=LONGEST_SURE_SECONDS)
     sent = select(lanes.c.accepted_at, lanes.c.first_delta_seconds).where(lanes.c.upstream == upstream)
-    latest = sent.where(lanes.c.accepted_at >= since).order_by(lanes.c.accepted_at.desc()).limit(MOST_LANES)
-    return any(now < _expected_by(*row) for row in connection.execute(latest))
+    return any(now < _expected_by(*row) for row in connection.execute(sent.where(lanes.c.accepted_at >= since)))
 
 
 def _expected_by(accepted_at: datetime, first_delta_seconds: float | None) -> datetime:

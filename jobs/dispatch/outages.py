@@ -15,13 +15,20 @@ from sqlalchemy import Connection, RowMapping, select
 
 from jobs.dispatch.failure import MOST_ALONE, MOST_CUT, MOST_DOUBTED, Failure, Judgement
 from jobs.dispatch.holds import HoldKind
-from jobs.dispatch.others import are_of_another_project, do_others_send, find_accepted, find_whole, is_well_for_others
+from jobs.dispatch.others import (
+    are_of_another_project,
+    do_others_run,
+    do_others_send,
+    find_accepted,
+    find_whole,
+    is_well,
+)
 from jobs.dispatch.suspects import (
     find_suspects,
     forgive,
     has_company,
-    note_doubt,
     note_failure,
+    note_uncharged,
     suspect_since,
     was_another_told,
 )
@@ -62,7 +69,7 @@ def judge(database: Database, failure: Failure) -> Judgement:
             judged = _judge(connection, failure, accepted_at, now, is_early=now < expected_by)
         note_failure(connection, failure, now, suspect=judged.charged and not failure.is_doubtful)
         if failure.is_doubtful or not judged.charged:
-            note_doubt(connection, failure, suspect_since(accepted_at, now))
+            note_uncharged(connection, failure, suspect_since(accepted_at, now))
         return judged
 
 
@@ -101,8 +108,13 @@ def _judge(
     alone = _judge_alone(failure, accepted_at, is_early=is_early)
     if alone is not None:
         return alone
-    is_well = failure.may_be_of_one and is_well_for_others(connection, upstream, job_id, now)
-    if is_well and not was_another_told(connection, failure, accepted_at, now):
+    of = (connection, upstream, job_id)
+    is_well_for_others = (
+        failure.may_be_of_one
+        and is_well(connection, upstream, now)
+        and (do_others_run(*of) or do_others_send(*of, now))
+    )
+    if is_well_for_others and not was_another_told(connection, failure, accepted_at, now):
         most = failure.most_alone if _is_again(failure, accepted_at) else MOST_DOUBTED
         return Judgement(charged=failure.refusals >= most, alone=True)
     if failure.is_doubtful and not has_company(connection, failure, accepted_at, now):
@@ -111,13 +123,12 @@ def _judge(
     is_of_itself = is_paid and accepted_at == failure.sent_at
     well_at = find_whole(connection, upstream, now) if is_of_itself else accepted_at
     suspects = find_suspects(connection, failure, well_at, now)
-    if failure.reason in _ONE_IS_NONE and not suspects and not is_well:
+    if failure.reason in _ONE_IS_NONE and not suspects and not is_well_for_others:
         return Judgement(charged=True, suspect=True)
     # A hold for streams that broke off is lifted late, so the requests of one project must not begin it for others.
-    if is_paid and not are_of_another_project(connection, job_id, suspects):
-        of = (connection, upstream, job_id, now)
-        if do_others_send(*of) or is_well_for_others(*of):
-            return Judgement(charged=True, suspect=True)
+    are_own = is_paid and not are_of_another_project(connection, job_id, suspects)
+    if are_own and (do_others_send(*of, now) or (is_well(connection, upstream, now) and do_others_run(*of))):
+        return Judgement(charged=True, suspect=True)
     forgive(connection, suspects, now)
     cut_bytes = failure.written_bytes if is_paid else None
     told = begin_hold(connection, upstream, _reason(failure), failure.message, now, job_id=job_id, cut_bytes=cut_bytes)

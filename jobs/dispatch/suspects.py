@@ -60,8 +60,8 @@ def was_another_told(connection: Connection, failure: Failure, accepted_at: date
     return connection.execute(told.limit(1)).first() is not None
 
 
-def note_doubt(connection: Connection, failure: Failure, since: datetime) -> None:
-    """Note which job it was, unless the lane keeps one since then that may have to be forgiven."""
+def note_uncharged(connection: Connection, failure: Failure, since: datetime) -> None:
+    """Note which job was told so and goes back, unless the lane keeps one since then that may have to be forgiven."""
     lane = and_(lanes.c.upstream == failure.upstream, lanes.c.model == failure.model)
     free = or_(lanes.c.suspect_at.is_(None), lanes.c.suspect_at < since)
     connection.execute(update(lanes).where(lane, free).values(error_job=failure.job_id, suspect_at=None))

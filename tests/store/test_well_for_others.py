@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from jobs.dispatch.failure import MOST_DOUBTED, Failure, Judgement, Reason
-from jobs.dispatch.lane_news import LaneNews
+from jobs.dispatch.lane_news import Ended, LaneNews
 from jobs.dispatch.others import LONGEST_SURE_SECONDS
 from jobs.dispatch.outages import judge
 from jobs.dispatch.upstream_holds import begin_hold
@@ -73,6 +73,32 @@ def test_bad_prompts_hold_no_upstream_whose_streams_of_another_project_get_text(
         for job_id in bad:
             assert told(store, job_id, "quick", reason, refusals=turn) == Judgement(charged=False, alone=True)
     assert all(told(store, job_id, "quick", reason, refusals=MOST_DOUBTED).charged for job_id in bad), "they end"
+    assert reasons(store) == []
+
+
+def test_bad_prompts_for_very_many_models_push_no_lane_out_of_sight_that_is_written(store: Store) -> None:
+    """Of 100 lanes that were used last, all were those of the bad prompts."""
+    start(store, "beta", "long", 3)
+    bad = {model: start(store, "alpha", model)[0] for model in (f"quick-{number}" for number in range(150))}
+    writes(store)
+    store.clock.advance(0.2)
+    for model in bad:
+        note(store, model, ended=[Ended("alpha", 0.02)])
+    for model in list(bad)[:3]:
+        assert told(store, bad[model], model, "failing") == Judgement(charged=False, alone=True)
+    assert reasons(store) == []
+
+
+def test_first_words_of_very_many_models_push_none_out_of_sight_that_takes_its_time(store: Store) -> None:
+    start(store, "beta", "slow", 3)
+    first, second = start(store, "alpha", "quick", 2)
+    note(store, "slow", accepted_at=store.clock.now, first_delta_seconds=[10.0])
+    store.clock.advance(10)
+    for number in range(110):
+        note(store, f"quick-{number}", accepted_at=store.clock.now, first_delta_seconds=[0.01])
+    store.clock.advance(2)
+    for job_id in (first, second):
+        assert told(store, job_id, "quick", "failing") == Judgement(charged=False, alone=True)
     assert reasons(store) == []
 
 

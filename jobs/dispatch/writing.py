@@ -1,0 +1,60 @@
+"""Whether the streams of an upstream get text at this moment, as the rows of its lanes say."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from sqlalchemy import Connection, exists, func, select, tuple_
+
+from jobs.dispatch.holds import HoldKind
+from jobs.dispatch.rounds import Key
+from jobs.pace.state import WRITING_SECONDS
+from jobs.tables import holds, jobs, lanes
+
+NEVER = datetime(1, 1, 1, tzinfo=UTC)
+
+
+class _Pace(msgspec.Struct):
+    """Of the pace of a lane, what is read here (`jobs/pace/state.py`)."""
+
+    wrote_at: float = 0.0
+
+
+_PACE = msgspec.json.Decoder(_Pace)
+
+
+def is_writing(connection: Connection, upstream: str, now: datetime) -> bool:
+    """Whether a stream got text in the last seconds, in any lane. All are asked that were stored meanwhile: of those
+    used last, one project had a hundred, by bad prompts for as many models, and the lanes that are written are older.
+    """
+    since = now - timedelta(seconds=WRITING_SECONDS)
+    of_it = select(lanes.c.pace).where(lanes.c.upstream == upstream, lanes.c.updated_at >= since)
+    stored = connection.scalars(of_it.where(lanes.c.pace.is_not(None)))
+    return any(_wrote_at(pace) > since.timestamp() for pace in stored)
+
+
+def find_written(connection: Connection, keys: Sequence[Key]) -> dict[Key, datetime]:
+    """When these lanes got text last; those that never did, as far as is known, are left out."""
+    of_them = select(lanes.c.upstream, lanes.c.model, lanes.c.pace).where(
+        tuple_(lanes.c.upstream, lanes.c.model).in_(keys), lanes.c.pace.is_not(None)
+    )
+    found = {(row.upstream, row.model): _wrote_at(row.pace) for row in connection.execute(of_them)}
+    return {key: datetime.fromtimestamp(at, UTC) for key, at in found.items() if at}
+
+
+def has_several_projects(connection: Connection) -> bool:
+    """Whether there are jobs of more than one."""
+    first, last = select(func.min(jobs.c.project)), select(func.max(jobs.c.project))
+    return bool(connection.scalar(select(first.scalar_subquery() < last.scalar_subquery())))
+
+
+def is_any_held(connection: Connection) -> bool:
+    """Whether any upstream is."""
+    return bool(connection.scalar(select(exists().where(holds.c.kind == HoldKind.UPSTREAM))))
+
+
+def _wrote_at(pace: str) -> float:
+    try:
+        return _PACE.decode(pace).wrote_at
+    except msgspec.DecodeError:  # it begins anew with the next turn
+        return 0.0
