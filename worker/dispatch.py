@@ -25,6 +25,7 @@ from jobs.store.write_trial import try_write
 from worker.active_attempts import ActiveAttempts
 from worker.background_loop import BackgroundLoop
 from worker.counts import WorkerCounts
+from worker.growth import Growth
 
 log = getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Dispatch(BackgroundLoop):
         self._database = database
         self._running = running
         self._lanes = lanes
+        self._growth = Growth(database, running, lanes)
         self._settings = settings
         self._send_hints = send_hints
         self._publish = publish
@@ -97,6 +99,8 @@ class Dispatch(BackgroundLoop):
         elif self._more_to_end:
             self._expire_and_cancel()
         free = self._settings.streams - self._running.streams
+        # Here, and not with the heartbeat: that may store texts, or wait for the database, for many seconds.
+        self._growth.look()
         done = self._lanes.reserve(free, self._running.most_crashes(), self._behind())
         if done.reserved:
             log.debug("hint %d jobs", len(done.reserved))

@@ -1,12 +1,10 @@
 """The heartbeat: one thread per worker process that renews the leases, checkpoints the texts and looks for cancels."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from logging import getLogger
 from time import monotonic
 
-from jobs.dispatch.rounds import Key
 from jobs.lifecycle.lease import Checkpoint, find_stop_requests, renew
 from jobs.settings import Settings
 from jobs.store.database import DATABASE_ERRORS, Database, is_transient
@@ -14,7 +12,6 @@ from jobs.store.refused_writes import is_disk_full
 from jobs.store.text_bytes import read_text_bytes
 from worker.active_attempts import ActiveAttempt, ActiveAttempts, StopReason
 from worker.background_loop import BackgroundLoop
-from worker.reports import Sent
 
 log = getLogger(__name__)
 
@@ -29,10 +26,6 @@ a hundred texts of megabytes, each of which is stored whole when it has grown by
 MOST_BYTES_A_BEAT, SHORT_BYTES = 8 << 20, 64 << 10
 """How much of long texts one beat stores, or one of them: first what was stored longest ago, the others with a later
 beat. Else 60 texts of 6 MB would be written all the time, and a short job wait 20 s for its turns to write."""
-
-
-MOST_TOLD = 8
-"""So many lanes of an upstream are told in a round that streams got text, those with the most: each costs a turn."""
 
 
 class Heartbeat(BackgroundLoop):
@@ -51,7 +44,6 @@ class Heartbeat(BackgroundLoop):
     def _round(self) -> float:
         held = self._running.all()
         if held:
-            _tell_of_growth(held)
             self._stop_unwanted()
             if monotonic() >= self._beat_at:
                 self._beat(held)
@@ -98,19 +90,6 @@ class Heartbeat(BackgroundLoop):
         """Cut the streams of jobs that somebody cancelled or released, or whose time is over."""
         for job_id, reason in find_stop_requests(self._database, self._worker):
             self._running.stop(job_id, StopReason(reason))
-
-
-def _tell_of_growth(held: Sequence[ActiveAttempt]) -> None:
-    """Tell the lanes whose streams have got text since the last round: their upstreams are well."""
-    grown: dict[str, Counter[Sent]] = {}
-    by_key: dict[Key, Sent] = {}
-    for attempt in held:
-        if attempt.has_grown() and (sent := attempt.sent) is not None:
-            one = by_key.setdefault(sent.key, sent)
-            grown.setdefault(sent.key[0], Counter())[one] += 1
-    for lanes in grown.values():
-        for sent, _ in lanes.most_common(MOST_TOLD):
-            sent.note_text()
 
 
 def _to_store(held: Sequence[ActiveAttempt]) -> Iterator[ActiveAttempt]:

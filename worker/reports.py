@@ -76,16 +76,20 @@ class Sent:
         """The streams of the lane when it was sent, or now if they are more."""
         return max(self.in_flight, self._reporter.lanes.in_flight(self.key))
 
+    @property
+    def is_doubted(self) -> bool:
+        """Whether its upstream is held for the texts that it cuts: what this one, which may be the probe, writes proves
+        nothing yet, and says nothing of streams that hang.
+        """
+        return self.proof_bytes is not None and self._reporter.lanes.hold_of(self.key) is not None
+
     def accept(self) -> None:
         """Its first text has come."""
         self.accepted_at = at = self._reporter.now()
         waited = (at - self.sent_at).total_seconds()
         report = Accepted(self.sent_at.timestamp(), at.timestamp(), waited, self.in_flight)
-        self._note(LaneNews([report], accepted_at=self.sent_at, wrote_at=at, first_delta_seconds=[waited]))
-
-    def note_text(self) -> None:
-        """It has got text a moment ago; this hurries no round."""
-        self._reporter.lanes.note(self.key, LaneNews(wrote_at=self._reporter.now()))
+        wrote_at = None if self.is_doubted else at
+        self._note(LaneNews([report], accepted_at=self.sent_at, wrote_at=wrote_at, first_delta_seconds=[waited]))
 
     def prove(self) -> None:
         """It has written so much that its upstream does not cut every text."""

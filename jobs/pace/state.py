@@ -19,8 +19,8 @@ FIRST_PROBE = 150
 """Clean calls before the first probe."""
 
 WRITING_SECONDS = 3.5
-"""A lane that got text so lately is being written. Workers look every second, and a round of dispatch writes what they
-saw within one more.
+"""A lane that got text so lately is being written. Workers look every second, and note it again where the row's time is
+older than 1.5 s (`worker/growth.py`).
 """
 
 

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import event, update
 from sqlalchemy.exc import OperationalError
 
-from jobs.dispatch.rounds import Key
 from jobs.lifecycle.rescue import cancel_job, rescue_lost
 from jobs.model.records import Job
 from jobs.model.status import AttemptOutcome, JobStatus
@@ -81,20 +80,6 @@ def test_a_beat_renews_every_lease_and_stores_every_text_so_far_in_one_transacti
         assert renewed > old
         assert read_text_so_far(worker.database, job_id) == (1, TEXT)
     assert writes == 1
-
-
-def test_a_lane_is_told_when_its_streams_have_got_text_since_the_last_look(
-    worker: WorkerParts, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """That its upstream writes for these says that it is not away, whatever others are told."""
-    begin(worker, redis_url, 2)
-    told: list[Key] = []
-    monkeypatch.setattr(worker.lanes, "note", lambda key, news: told.extend([key] if news.wrote_at else []))
-    held = worker.running.all()
-    heartbeat_module._tell_of_growth(held)
-    assert told == [("default", held[0].job.model)], "once for both"
-    heartbeat_module._tell_of_growth(held)
-    assert len(told) == 1, "they have written all they will and now wait"
 
 
 @pytest.mark.usefixtures("often")
