@@ -70,7 +70,7 @@ class Growth:
             self._written |= find_written(connection, keys)
         for key in keys:
             if self._is_due(key, now):
-                self._lanes.note(key, LaneNews(wrote_at=self._grown[key]))
+                self._lanes.note(key, LaneNews(wrote_at=self._grown[key], has_grown=True))
                 self._written[key] = self._grown[key]
 
 

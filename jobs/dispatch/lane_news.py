@@ -34,6 +34,8 @@ class LaneNews:
     """The same of one that wrote a whole text, or more than those that were cut when its upstream was held."""
     wrote_at: datetime | None = None
     """When a stream got text last."""
+    has_grown: bool = False
+    """That was long after its first words: only this says that its upstream writes, so it waits for no other turn."""
     first_delta_seconds: list[float] = field(default_factory=list)
 
     @property
@@ -48,6 +50,7 @@ class LaneNews:
         self.accepted_at = max(filter(None, (self.accepted_at, later.accepted_at)), default=None)
         self.proved_at = max(filter(None, (self.proved_at, later.proved_at)), default=None)
         self.wrote_at = max(filter(None, (self.wrote_at, later.wrote_at)), default=None)
+        self.has_grown |= later.has_grown
 
 
 @dataclass(frozen=True, slots=True)

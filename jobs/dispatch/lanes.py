@@ -114,8 +114,8 @@ class Lanes:
             owed = [key for key in self._keys_with_news(view) if key not in touched and key not in grants]
             if not grants and not owed:
                 break
-            for key in [*grants, *owed]:
-                if key not in grants and monotonic() > until:
+            for key in sorted([*grants, *owed], key=self._may_wait):
+                if key not in grants and self._may_wait(key) and monotonic() > until:
                     done.look(self._database.now())  # the rest of the news can wait for the next round
                     break
                 touched.add(key)
@@ -162,6 +162,12 @@ class Lanes:
         with self._lock:
             told = list(self._news)
         return list(dict.fromkeys(told + [key for key, counted in view.in_flight.items() if counted.void]))
+
+    def _may_wait(self, key: Key) -> bool:
+        """Not for the jobs of a hundred other lanes, which fill a round: that text comes is true for seconds."""
+        with self._lock:
+            news = self._news.get(key)
+        return news is None or not news.has_grown
 
     def _room(self, view: View, closed: Collection[Key], spec: UpstreamSpec, model: str) -> int:
         key = (spec.name, model)

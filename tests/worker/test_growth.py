@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytest
 
+from jobs.dispatch import lanes as lanes_module
 from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.rounds import Key
 from jobs.dispatch.upstream_holds import begin_hold
@@ -46,8 +47,11 @@ class Process:
         sent = SimpleNamespace(key=("default", model), is_doubted=is_doubted)
         self.streams += [SimpleNamespace(has_grown=lambda: True, sent=sent)] * count
 
-    def turn(self) -> None:
+    def look(self) -> None:
         self._growth.look()
+
+    def turn(self) -> None:
+        self.look()
         self.lanes.reserve(0, MAX_CRASHES)
 
     def is_writing(self) -> bool:
@@ -181,3 +185,17 @@ def test_first_words_while_an_upstream_is_held_for_texts_that_it_cuts_say_not_th
     assert (told.news[-1].wrote_at is None) == sent.is_doubted == (cut_bytes is not None)
     told.hold_of = lambda _key: None  # type: ignore[method-assign]
     assert not sent.is_doubted, "it has proved it"
+
+
+def test_that_a_lane_is_written_is_stored_before_a_round_is_filled_by_the_jobs_of_other_lanes(
+    shared: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bad prompts for 150 models took each round whole, and the upstream that wrote was held for them."""
+    process = Process(shared)
+    for number in range(5):
+        submit_job(shared.database, new_job(model=f"quick-{number}"), project="alpha")
+    process.write("long")
+    process.look()
+    monkeypatch.setattr(lanes_module, "ROUND_SECONDS", 0.0)
+    assert process.lanes.reserve(10, MAX_CRASHES).reserved, "others fill the round"
+    assert process.is_writing()
