@@ -9,7 +9,7 @@ from sqlalchemy import Connection, exists, func, select, tuple_
 from jobs.dispatch.holds import HoldKind
 from jobs.dispatch.rounds import Key
 from jobs.pace.state import WRITING_SECONDS
-from jobs.tables import holds, jobs, lanes
+from jobs.tables import api_keys, holds, jobs, lanes
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -43,9 +43,10 @@ def find_written(connection: Connection, keys: Sequence[Key]) -> dict[Key, datet
 
 
 def has_several_projects(connection: Connection) -> bool:
-    """Whether there are jobs of more than one."""
-    first, last = select(func.min(jobs.c.project)), select(func.max(jobs.c.project))
-    return bool(connection.scalar(select(first.scalar_subquery() < last.scalar_subquery())))
+    """Whether more than one has jobs, or a key and so may have some at any moment."""
+    ends = [(select(func.min(of)), select(func.max(of))) for of in (jobs.c.project, api_keys.c.project)]
+    several = [first.scalar_subquery() < last.scalar_subquery() for first, last in ends]
+    return any(connection.scalar(select(one)) for one in several)
 
 
 def is_any_held(connection: Connection) -> bool:

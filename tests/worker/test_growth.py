@@ -14,6 +14,7 @@ from jobs.intake.submission import submit_job
 from jobs.model.endings import MAX_CRASHES
 from jobs.pace.state import WRITING_SECONDS
 from jobs.store.database import Database
+from jobs.store.keys import create_key
 from longhand.simulator import ServedSimulator
 from tests.store.failing import HINT_SECONDS
 from tests.store.reserving import lanes_of
@@ -198,4 +199,15 @@ def test_that_a_lane_is_written_is_stored_before_a_round_is_filled_by_the_jobs_o
     process.look()
     monkeypatch.setattr(lanes_module, "ROUND_SECONDS", 0.0)
     assert process.lanes.reserve(10, MAX_CRASHES).reserved, "others fill the round"
+    assert process.is_writing()
+
+
+def test_a_project_that_has_a_key_is_protected_from_before_its_first_job(store: Store) -> None:
+    """The first bad prompts of a project fail before the next look."""
+    process = Process(store)
+    submit_job(store.database, new_job(), project="beta")
+    for project in ("alpha", "beta"):
+        create_key(store.database, project=project)
+    process.write("long")
+    process.turn()
     assert process.is_writing()
