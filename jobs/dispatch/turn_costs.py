@@ -45,5 +45,6 @@ class TurnCosts:
         """What a turn has cost."""
         if self.of_token:
             return self.of_token * ended.tokens or ended.seconds
-        # That each turn is a request is in `at_least`: one more here would charge long texts for the short ones.
+        # A turn of one request is charged `of_request` at least when it begins. In what is learned it would make a mean of
+        # short and long texts, by which the short ones of a project were charged for its long ones.
         return max(ended.seconds, ended.requests * self.of_request) if ended.requests > 1 else ended.seconds

@@ -1,6 +1,7 @@
 """An upstream that writes for others is not held for what it says to a few jobs of one project."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -233,7 +234,7 @@ def test_texts_that_break_off_hold_nothing_for_long_ones_that_go_on(store: Store
 def test_a_hold_takes_no_stream_from_those_that_were_written_all_the_time(store: Store, is_writing: bool) -> None:
     """Each one that ends is followed by another; before, none was until all but four had ended."""
     [first, *_] = start(store, "beta", "long", 30)
-    set_window(store, 30)
+    change_pace(store, lambda pace: pace["window"].update(size=30.0))
     if is_writing:
         writes(store)
     with store.database.write() as connection:
@@ -244,10 +245,10 @@ def test_a_hold_takes_no_stream_from_those_that_were_written_all_the_time(store:
     assert window(store) == (30 if is_writing else FIRST)
 
 
-def set_window(store: Store, size: float) -> None:
+def change_pace(store: Store, change: Callable[[dict[str, Any]], object]) -> None:
     with store.database.write() as connection:
         pace = json.loads(connection.scalar(PACE) or "")
-        pace["window"]["size"] = size
+        change(pace)
         connection.execute(update(lanes).where(lanes.c.model == "long").values(pace=json.dumps(pace)))
 
 
@@ -260,8 +261,5 @@ def test_a_version_before_drops_when_text_came_and_this_one_then_knows_nothing_o
     start(store, "beta", "long", 3)
     [alpha] = start(store, "alpha", "quick")
     writes(store)
-    with store.database.write() as connection:
-        pace = json.loads(connection.scalar(PACE) or "")
-        del pace["wrote_at"]
-        connection.execute(update(lanes).where(lanes.c.model == "long").values(pace=json.dumps(pace)))
+    change_pace(store, lambda pace: pace.pop("wrote_at"))
     assert told(store, alpha, "quick", "away").began
