@@ -45,6 +45,6 @@ class TurnCosts:
         """What a turn has cost."""
         if self.of_token:
             return self.of_token * ended.tokens or ended.seconds
-        # A turn of one request is charged `of_request` at least when it begins. In what is learned it would make a mean of
-        # short and long texts, by which the short ones of a project were charged for its long ones.
+        # A turn of one request is charged `of_request` at least when it begins. If that were learned, the mean would
+        # charge the short texts of a project for its long ones.
         return max(ended.seconds, ended.requests * self.of_request) if ended.requests > 1 else ended.seconds

@@ -1,30 +1,23 @@
 """An upstream that writes for others is not held for what it says to a few jobs of one project."""
 
-import json
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
 
 from jobs.dispatch.failure import MOST_DOUBTED, Failure, Judgement, Reason
 from jobs.dispatch.lane_news import Ended, LaneNews
 from jobs.dispatch.others import LONGEST_SURE_SECONDS
 from jobs.dispatch.outages import judge
-from jobs.dispatch.upstream_holds import begin_hold
 from jobs.intake.submission import submit_job
 from jobs.model.endings import MAX_CRASHES
 from jobs.pace.state import WRITING_SECONDS
-from jobs.pace.window import FIRST
-from jobs.tables import lanes
 from tests.store.failing import HINT_SECONDS, due, reasons
 from tests.store.reserving import lanes_of
 from tests.store.store_fixtures import Store, new_job, store
 
 __all__ = ["store"]  # a fixture
 
-PACE = select(lanes.c.pace).where(lanes.c.model == "long")
 
 SAID: list[Reason] = ["failing", "odd", "away"]
 """Of a 500 or a connection that was closed, of a page or an empty answer, and of a 502, 503 or 504."""
@@ -228,38 +221,3 @@ def test_texts_that_break_off_hold_nothing_for_long_ones_that_go_on(store: Store
         writes(store)
     assert told(store, first, "a1", "cut").suspect
     assert told(store, second, "a1", "cut").began is not is_writing
-
-
-@pytest.mark.parametrize("is_writing", [True, False])
-def test_a_hold_takes_no_stream_from_those_that_were_written_all_the_time(store: Store, is_writing: bool) -> None:
-    """Each one that ends is followed by another; before, none was until all but four had ended."""
-    [first, *_] = start(store, "beta", "long", 30)
-    change_pace(store, lambda pace: pace["window"].update(size=30.0))
-    if is_writing:
-        writes(store)
-    with store.database.write() as connection:
-        begin_hold(connection, "default", "away", "it said no", store.clock.now, job_id=first)
-    store.clock.advance(1)
-    note(store, "long", accepted_at=store.clock.now, wrote_at=store.clock.now)  # by the probe
-    assert reasons(store) == []
-    assert window(store) == (30 if is_writing else FIRST)
-
-
-def change_pace(store: Store, change: Callable[[dict[str, Any]], object]) -> None:
-    with store.database.write() as connection:
-        pace = json.loads(connection.scalar(PACE) or "")
-        change(pace)
-        connection.execute(update(lanes).where(lanes.c.model == "long").values(pace=json.dumps(pace)))
-
-
-def window(store: Store) -> float:
-    with store.database.read() as connection:
-        return float(json.loads(connection.scalar(PACE) or "")["window"]["size"])
-
-
-def test_a_version_before_drops_when_text_came_and_this_one_then_knows_nothing_of_it(store: Store) -> None:
-    start(store, "beta", "long", 3)
-    [alpha] = start(store, "alpha", "quick")
-    writes(store)
-    change_pace(store, lambda pace: pace.pop("wrote_at"))
-    assert told(store, alpha, "quick", "away").began
