@@ -71,7 +71,7 @@ def test_25_kills_lose_no_hint_for_good(sqlite_stack: Stack, upstream: ServedSim
     settings = {**QUICK, "LONGHAND_STREAMS": "16"}
     stack.start_api()
     workers = [stack.start_worker(**settings) for _ in range(2)]
-    submitted = killed_running = 0
+    submitted = 0
     for _ in range(25):
         # However long the workers take to start, the kills come while there is work.
         while submitted < 2000 or stack.count(JobStatus.QUEUED) < 500:
@@ -79,14 +79,13 @@ def test_25_kills_lose_no_hint_for_good(sqlite_stack: Stack, upstream: ServedSim
             submitted += 500
         done = stack.count(JobStatus.COMPLETED)
         stack.wait_count(JobStatus.COMPLETED, done + 30)
-        killed_running += upstream.stats()["running"]
         victim = workers.pop(0)
         _kill_for_no_third_time(stack, victim)
         workers.append(stack.start_worker(**settings))
         chance.shuffle(workers)
-    assert killed_running > 25
     stack.wait_final(300)
     tally = check(stack, upstream, most_calls=submitted + 25 * 16)
+    assert tally.lost > 0, "the kills met running jobs"
     assert tally.statuses == {JobStatus.COMPLETED: submitted}
     print(f"25 kills, {tally.lost} attempts lost with them, {tally.calls} calls")
 
