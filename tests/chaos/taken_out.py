@@ -77,6 +77,8 @@ MUTANTS = (
                 "_rescue(database, jobs.c.lease_until < (run_out_before or database.now()), limit)",
                 "_rescue(database, jobs.c.worker.is_not(None), limit)",
             ),
+            # Else this look finds none, and nothing is rescued before its time.
+            ("jobs/lifecycle/rescue.py", "IN_PROGRESS, jobs.c.lease_until < database.now())", "IN_PROGRESS)"),
         ],
         ["test_killed_workers.py::test_a_long_job_is_asked_for_once"],
     ),
