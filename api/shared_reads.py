@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class _Read(Generic[T]):
-    """A read, who waits for it, and whether it may still be shared or given up."""
+    """One read. Until a thread begins it, more callers can join it, and the last one to leave cancels it."""
 
     def __init__(self, call: Callable[[], T]) -> None:
         self.askers = 0

@@ -17,7 +17,7 @@ letter, the projects would have all streams by turns in place of a share each.
 """
 
 MOST_OPEN = 1000
-"""Of so many turns whose cost has not been told, the older half is forgotten: some are never told."""
+"""With so many turns whose cost is not known yet, half of them are forgotten: the cost of some is never reported."""
 
 _LEARNING = 0.1
 """How much the latest cost counts in the average of costs."""
@@ -32,7 +32,7 @@ class Turns:
         self._costs: dict[str, float] = {}
         self._cost: float | None = None
         self._open: dict[str, tuple[float, float]] = {}
-        """How many turns of each have not told what they cost, and what they were charged together."""
+        """How many turns of each wait for their cost, and what they were charged together."""
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
