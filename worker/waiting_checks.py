@@ -45,9 +45,8 @@ class WaitingChecks:
             self._threads.add(thread)
             try:
                 thread.start()
-            except (
-                RuntimeError
-            ):  # the machine gives no more threads. A pool would have kept `end`, and called it later.
+            except RuntimeError:
+                # The machine gives no more threads. A pool would have kept `end`, and called it later.
                 self._threads.remove(thread)
                 self._room.release()
                 running.waits_for_check = False
