@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from statistics import median
 from typing import Any
 
 import httpx
@@ -56,12 +57,15 @@ def test_a_flood_of_requests_delays_another_project_by_a_few_answers(
         with flood(api.port, path, red):
             began = answered.total_requests
             wait_until(lambda: answered.total_requests > began + 2 * FLOODING)
-            before = answered.total_requests
             assert client.get("/v1/jobs").status_code == 200
-            meanwhile = answered.total_requests - before
+            meanwhile = []
+            for _ in range(20):
+                # It needs no thread: that waits for Python's lock, longer where the flood is answered faster.
+                before = answered.total_requests
+                assert client.get("/v1/me").status_code == 200
+                meanwhile.append(answered.total_requests - before)
             assert httpx.get(client.base_url.join("/healthz"), timeout=60).status_code == 200
-    # A thread that reads waits for Python's lock, so a fast machine answers some of each meanwhile; then it was five.
-    assert meanwhile < 4 * FLOODING
+    assert median(meanwhile) < FLOODING, meanwhile
 
 
 RED, BLUE = Asker("project", "red"), Asker("project", "blue")

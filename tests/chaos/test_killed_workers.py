@@ -14,7 +14,7 @@ from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
 from tests.chaos.crash_worker import POINTS
 from tests.chaos.invariants import articles, check
-from tests.chaos.processes import POLL_SECONDS, Process
+from tests.chaos.processes import POLL_SECONDS, Process, wait_until
 from tests.chaos.stack import QUICK, Stack
 
 
@@ -71,7 +71,7 @@ def test_25_kills_lose_no_hint_for_good(sqlite_stack: Stack, upstream: ServedSim
     settings = {**QUICK, "LONGHAND_STREAMS": "16"}
     stack.start_api()
     workers = [stack.start_worker(**settings) for _ in range(2)]
-    submitted = 0
+    submitted = killed_running = 0
     for _ in range(25):
         # However long the workers take to start, the kills come while there is work.
         while submitted < 2000 or stack.count(JobStatus.QUEUED) < 500:
@@ -79,10 +79,13 @@ def test_25_kills_lose_no_hint_for_good(sqlite_stack: Stack, upstream: ServedSim
             submitted += 500
         done = stack.count(JobStatus.COMPLETED)
         stack.wait_count(JobStatus.COMPLETED, done + 30)
+        # On a busy machine the jobs of a moment ago may have ended, and the next ones not have begun.
+        killed_running += wait_until(lambda: max(0, upstream.stats()["running"] - 1), 60, "two streams run") + 1
         victim = workers.pop(0)
         _kill_for_no_third_time(stack, victim)
         workers.append(stack.start_worker(**settings))
         chance.shuffle(workers)
+    assert killed_running > 25
     stack.wait_final(300)
     tally = check(stack, upstream, most_calls=submitted + 25 * 16)
     assert tally.lost > 0, "the kills met running jobs"
