@@ -4,12 +4,12 @@ By count, each of ten quick checks would wait for a slow one of somebody else: 2
 """
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
 from jobs.model.fair_turns import MOST_REMEMBERED, Turns
+from jobs.model.project_turns import ProjectTurns
 
 MOST_BEHIND_SECONDS = 4.0
 """A project whose checks need more than this for all that wait is behind."""
@@ -33,7 +33,7 @@ class CheckTurns:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._waiting: dict[str, OrderedDict[threading.Event, None]] = {}
+        self._waiting = ProjectTurns[threading.Event]()
         self._holder: str | None = None
         self._began = 0.0
         self._turns = Turns()
@@ -47,7 +47,7 @@ class CheckTurns:
             if self._holder is None:
                 self._begin(project, turn)
             else:
-                self._waiting.setdefault(project, OrderedDict())[turn] = None
+                self._waiting.add(project, turn)
         while not turn.wait(None if gives_up is None else _LOOK_SECONDS):
             if gives_up is not None and gives_up() and self._leave(project, turn):
                 raise GivenUpError
@@ -61,14 +61,13 @@ class CheckTurns:
         waiting, once more than so many wait: nobody knows what the first check of a project will take.
         """
         with self._guard:
-            is_full = sum(len(waiting) for waiting in self._waiting.values()) > most_waiting
-            behind = {project for project, waiting in self._waiting.items() if self._is_behind(project, len(waiting))}
-            return set(self._waiting) if is_full else behind
+            is_full = len(self._waiting) > most_waiting
+            return {project for project in self._waiting.projects() if is_full or self._is_behind(project)}
 
-    def _is_behind(self, project: str, waiting: int) -> bool:
+    def _is_behind(self, project: str) -> bool:
         # The first slow check of all is known by how long it runs already.
         running = monotonic() - self._began if self._holder == project else 0.0
-        return waiting * max(running, self._average.get(project, 0.0)) > MOST_BEHIND_SECONDS
+        return self._waiting.count(project) * max(running, self._average.get(project, 0.0)) > MOST_BEHIND_SECONDS
 
     def _begin(self, project: str, turn: threading.Event) -> None:
         self._holder, self._began = project, monotonic()
@@ -83,27 +82,17 @@ class CheckTurns:
             self._forget_others(project)
             self._holder = None
             if self._waiting:
-                following = self._turns.next(self._waiting)
-                turn, _ = self._waiting[following].popitem(last=False)
-                self._drop_if_empty(following)
-                self._begin(following, turn)
+                following = self._turns.next(self._waiting.projects())
+                self._begin(following, self._waiting.take_first(following))
 
     def _leave(self, project: str, turn: threading.Event) -> bool:
         """False if the turn has come at this moment."""
         with self._guard:
-            if turn.is_set():
-                return False
-            del self._waiting[project][turn]
-            self._drop_if_empty(project)
-            return True
-
-    def _drop_if_empty(self, project: str) -> None:
-        if not self._waiting[project]:
-            del self._waiting[project]
+            return self._waiting.remove(project, turn)
 
     def _forget_others(self, project: str) -> None:
         """Forget those of whom none waits, if there are too many; not this one, which has just had its turn."""
         if len(self._average) > MOST_REMEMBERED:
-            kept = {project, *self._waiting}
+            kept = {project, *self._waiting.projects()}
             self._turns.forget_others(kept)
             self._average = {name: took for name, took in self._average.items() if name in kept}

@@ -19,6 +19,10 @@ class ProjectTurns(Generic[T]):
         """How many of this project wait."""
         return len(self._waiting.get(project, ()))
 
+    def projects(self) -> list[str]:
+        """Of which some wait, in their turn."""
+        return list(self._waiting)
+
     def first_of(self, project: str) -> T:
         """Who has waited longest of this project, of which some wait."""
         return next(iter(self._waiting[project]))
@@ -30,7 +34,10 @@ class ProjectTurns(Generic[T]):
         """Take out who comes after one of the project `leaving`. Another project goes first, even if it came last."""
         if not self._waiting:
             return None
-        project = next((project for project in self._waiting if project != leaving), leaving)
+        return self.take_first(next((project for project in self._waiting if project != leaving), leaving))
+
+    def take_first(self, project: str) -> T:
+        """Take out who has waited longest of this project, of which some wait."""
         queue = self._waiting.pop(project)
         first, _ = queue.popitem(last=False)
         if queue:
