@@ -19,8 +19,8 @@ from jobs.webhooks.waiting import TAKEN_SECONDS
 from tests.api.watching import wait_until
 from tests.worker.delivering import due_in
 from tests.worker.receiving import LOOPBACK, TAKEN, Receiver, receiving
-from worker.webhooks.choice import PER_ENDPOINT
 from worker.webhooks.deliverer import LOOK_SECONDS, SHORTEST_ROUND_SECONDS, Deliverer
+from worker.webhooks.delivery_turns import PER_ENDPOINT
 from worker.webhooks.sender import Sender
 
 

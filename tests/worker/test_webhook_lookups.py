@@ -13,8 +13,8 @@ from jobs.webhooks.lookups import AT_ONCE, PER_PROJECT, Lookups
 from jobs.webhooks.past import send_test
 from tests.api.watching import wait_until
 from tests.worker.receiving import LOOPBACK, receiving
-from worker.webhooks.choice import PER_PROJECT as TRIES_PER_PROJECT
 from worker.webhooks.deliverer import Deliverer
+from worker.webhooks.delivery_turns import PER_PROJECT as TRIES_PER_PROJECT
 from worker.webhooks.sender import Sender
 
 FOUND = ["127.0.0.1"]

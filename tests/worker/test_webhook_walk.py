@@ -18,10 +18,10 @@ from jobs.webhooks.past import send_test
 from tests.api.watching import PATIENCE_SECONDS, wait_until
 from tests.worker.receiving import receiving
 from tests.worker.test_webhook_deliverer import delivering, endpoint_at
-from worker.webhooks import choice, deliverer
-from worker.webhooks.choice import Choice
+from worker.webhooks import deliverer, delivery_turns
+from worker.webhooks.delivery_turns import DeliveryTurns
 
-CHOOSE = Choice.choose
+CHOOSE = DeliveryTurns.choose
 DAY_SECONDS = 86_400.0
 
 
@@ -36,12 +36,12 @@ class Looks:
     def __init__(self) -> None:
         self.asked = self.begun = 0
 
-    def watch(self, choosing: Choice) -> Any:
-        """Stands for `Choice.choose`. Its answer comes when the loop has nothing else to do."""
+    def watch(self, choosing: DeliveryTurns) -> Any:
+        """Stands for `DeliveryTurns.choose`. Its answer comes when the loop has nothing else to do."""
         self.asked += 1
         return partial(self._choose, choosing, asyncio.get_running_loop())
 
-    def _choose(self, choosing: Choice, loop: asyncio.AbstractEventLoop, sending: Collection[Delivery]) -> Any:
+    def _choose(self, choosing: DeliveryTurns, loop: asyncio.AbstractEventLoop, sending: Collection[Delivery]) -> Any:
         self.begun += 1
         found = CHOOSE(choosing, sending)
         for _ in range(9):
@@ -52,7 +52,7 @@ class Looks:
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
     made = Looks()
-    monkeypatch.setattr(Choice, "choose", property(made.watch))
+    monkeypatch.setattr(DeliveryTurns, "choose", property(made.watch))
     return made
 
 
@@ -109,7 +109,7 @@ def test_a_try_that_ends_during_a_look_makes_room_for_the_next_event_at_once(
     monkeypatch.setattr(deliverer, "store_outcome", store_during_look)
     monkeypatch.setattr(deliverer, "has_due", note_rested)
     monkeypatch.setattr(deliverer, "RENEW_SECONDS", PATIENCE_SECONDS)  # a slow machine is no reason to give way
-    monkeypatch.setattr(choice, "PER_ENDPOINT", 1)
+    monkeypatch.setattr(delivery_turns, "PER_ENDPOINT", 1)
     with receiving() as receiver:
         endpoint = endpoint_at(database, receiver)
         for _ in range(2):

@@ -29,7 +29,7 @@ from jobs.webhooks.deliveries import (
 )
 from jobs.webhooks.due import has_due
 from jobs.webhooks.past import clear_deliveries
-from worker.webhooks.choice import AT_ONCE, Choice
+from worker.webhooks.delivery_turns import AT_ONCE, DeliveryTurns
 from worker.webhooks.sender import Sender
 
 P = ParamSpec("P")
@@ -52,7 +52,7 @@ class Deliverer:
         self._database = database
         self._sender = sender
         self._loop = asyncio.new_event_loop()
-        self._choice = Choice(database)
+        self._delivery_turns = DeliveryTurns(database)
         self._woken = threading.Event()
         self._stirred = asyncio.Event()  # the same for the loop, while it runs
         self._ended = False
@@ -141,10 +141,10 @@ class Deliverer:
     async def _round(self) -> None:
         began = monotonic()
         if len(self._running) < AT_ONCE:
-            chosen = await self._ask(self._choice.choose, list(self._running.values()))
+            chosen = await self._ask(self._delivery_turns.choose, list(self._running.values()))
             if chosen:
                 # At once only where there was something: the retries of thousands may be hours ahead.
-                if self._choice.has_more:
+                if self._delivery_turns.has_more:
                     self._stirred.set()
                 await self._begin(chosen, began)
         if monotonic() >= self._clear_at:

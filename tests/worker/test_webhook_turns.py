@@ -12,8 +12,8 @@ from jobs.webhooks.deliveries import Delivery, take
 from jobs.webhooks.due import DueEndpoints, has_due
 from tests.store.store_fixtures import Store, store
 from tests.worker.delivering import event_for, make
-from worker.webhooks import choice
-from worker.webhooks.choice import PER_ENDPOINT, PER_PROJECT, Choice
+from worker.webhooks import delivery_turns
+from worker.webhooks.delivery_turns import PER_ENDPOINT, PER_PROJECT, DeliveryTurns
 
 __all__ = ["store"]  # fixtures
 
@@ -31,7 +31,7 @@ def waiting(store: Store, project: str, endpoints: int, events: int = 1) -> list
     return made
 
 
-def chosen(of: Choice, sending: Collection[Delivery] = ()) -> Counter[str]:
+def chosen(of: DeliveryTurns, sending: Collection[Delivery] = ()) -> Counter[str]:
     """How many tries each endpoint may begin."""
     return Counter(webhook_id for webhook_id, _ in of.choose(sending))
 
@@ -39,27 +39,27 @@ def chosen(of: Choice, sending: Collection[Delivery] = ()) -> Counter[str]:
 def test_many_endpoints_of_one_project_that_wait_longer_leave_another_project_its_turn(store: Store) -> None:
     many = waiting(store, "many", 40, 2)
     [one] = waiting(store, "one", 1)
-    found = chosen(Choice(store.database))
+    found = chosen(DeliveryTurns(store.database))
     assert found == {**dict.fromkeys(many[:PER_PROJECT], 1), one: 1}, "the longest-waiting of each, and all once"
 
 
 def test_projects_have_turns_where_there_is_room_for_few(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "AT_ONCE", 2)
+    monkeypatch.setattr(delivery_turns, "AT_ONCE", 2)
     many, other, one = (waiting(store, project, count, 9)[0] for project, count in (("a", 5), ("b", 5), ("c", 1)))
-    choosing = Choice(store.database)
-    assert chosen(choosing) == {many: 1, other: 1}
-    assert one in chosen(choosing)
-    found = [chosen(choosing)[one] for _ in range(9)]
+    turns = DeliveryTurns(store.database)
+    assert chosen(turns) == {many: 1, other: 1}
+    assert one in chosen(turns)
+    found = [chosen(turns)[one] for _ in range(9)]
     assert sum(found) == 6, found
 
 
 def test_a_project_that_had_one_try_beside_four_is_next(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     waiting(store, "a", 1, 4)
     [one] = waiting(store, "b", 1)
-    choosing = Choice(store.database)
-    assert chosen(choosing).total() == 5
-    monkeypatch.setattr(choice, "AT_ONCE", 1)
-    assert chosen(choosing) == {one: 1}
+    turns = DeliveryTurns(store.database)
+    assert chosen(turns).total() == 5
+    monkeypatch.setattr(delivery_turns, "AT_ONCE", 1)
+    assert chosen(turns) == {one: 1}
 
 
 def test_an_endpoint_with_many_events_or_failures_leaves_room_for_others(store: Store) -> None:
@@ -67,29 +67,29 @@ def test_an_endpoint_with_many_events_or_failures_leaves_room_for_others(store: 
     [quiet] = waiting(store, "default", 1)
     with store.database.write() as connection:
         connection.execute(update(webhooks).where(webhooks.c.id == failing).values(failures=1))
-    choosing = Choice(store.database)
-    assert chosen(choosing) == {busy: PER_ENDPOINT, failing: 1, quiet: 1}
-    sending = take(store.database, choosing.choose([]))
-    assert chosen(choosing, sending) == {}
+    turns = DeliveryTurns(store.database)
+    assert chosen(turns) == {busy: PER_ENDPOINT, failing: 1, quiet: 1}
+    sending = take(store.database, turns.choose([]))
+    assert chosen(turns, sending) == {}
 
 
 def test_what_is_being_sent_counts_for_its_project(store: Store) -> None:
     waiting(store, "many", PER_PROJECT + 3, 2)
-    choosing = Choice(store.database)
-    sending = take(store.database, choosing.choose([]))
+    turns = DeliveryTurns(store.database)
+    sending = take(store.database, turns.choose([]))
     assert len(sending) == PER_PROJECT
-    assert chosen(choosing, sending) == {}
-    assert chosen(choosing, sending[2:]).total() == 2
+    assert chosen(turns, sending) == {}
+    assert chosen(turns, sending[2:]).total() == 2
 
 
 def test_what_is_being_sent_and_looks_due_is_not_chosen_again(store: Store) -> None:
     """It could not be renewed."""
     [webhook_id] = waiting(store, "default", 1, 3)
-    choosing = Choice(store.database)
-    first, *others = choosing.choose([])
+    turns = DeliveryTurns(store.database)
+    first, *others = turns.choose([])
     sending = take(store.database, [first])
     store.clock.advance(9)
-    assert choosing.choose(sending) == others
+    assert turns.choose(sending) == others
     assert {name for name, _ in others} == {webhook_id}
 
 
@@ -102,7 +102,7 @@ def test_whether_anything_is_due_is_told_to_the_microsecond(store: Store) -> Non
     assert not has_due(store.database)
     store.clock.advance(0.000001)
     assert has_due(store.database)
-    take(store.database, [(webhook_id, event_id) for _, event_id in Choice(store.database).choose([])])
+    take(store.database, [(webhook_id, event_id) for _, event_id in DeliveryTurns(store.database).choose([])])
     assert not has_due(store.database)
 
 

@@ -13,7 +13,7 @@ AT_ONCE, PER_PROJECT, PER_ENDPOINT = 256, 16, 4
 """How many tries one process makes at once: in all, for one project, for one endpoint (one while it fails)."""
 
 
-class Choice:
+class DeliveryTurns:
     """Remembers which project had its turn, and how far the looks have come."""
 
     def __init__(self, database: Database) -> None:
