@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from enum import StrEnum
 from time import monotonic
 
-from jobs.dispatch.lane_news import Ended
 from jobs.lifecycle.lease import Checkpoint, Claimed
 from jobs.model.endings import MAX_CRASHES
 from jobs.model.records import Job
 from jobs.model.segments import Segment
 from worker.recording import Recording
 from worker.repair import request_of
-from worker.reports import Sent
+from worker.reports import Sent, Used
 from worker.seam import Seam
 
 CRASH_ROOM = {2: 1}
@@ -48,8 +47,8 @@ class ActiveAttempt:
         self.reasoning = claimed.reasoning
         self.sent: Sent | None = None
         """What reports to its lane; None before it is sent, and once its end is reported."""
-        self.cost: Ended | None = None
-        """What the parts of its text before have cost its project, until the next one is sent and reports it."""
+        self.used = Used()
+        """What its requests have used of its lane's limits so far."""
         self.text_tokens = 0
         """Of `text`."""
         self.segments: tuple[Segment, ...] = ()

@@ -86,7 +86,7 @@ class AttemptRunner:
 
     def run(self, job_id: str) -> bool:
         """Run a job if it is due and nobody else has it; returns when its stream is free. False: not run."""
-        began = monotonic()
+        began, began_at = monotonic(), self._reporter.now()
         with ExitStack() as held:
             free = held.enter_context(self._attempts.reserve(job_id))
             claimed = retry_unless_draining(self._attempts, self._claims.submit, (job_id, [])) if free else None
@@ -106,10 +106,9 @@ class AttemptRunner:
             if running.sent is None:
                 self._reporter.give_back(claimed)
             outcome = self._parts.write_on(running, outcome, spec, partial(self._write_part, running))
-            if running.cost is not None:
-                self._reporter.end_turn(claimed, running.cost)
             written = measure(running, outcome, self._tokenizers, spec)
             self._ends.check_and_end(running, outcome, written, trace, held)
+            self._reporter.end_turn(claimed, running.used, began_at)
         # A refused hint frees no stream. Woken by it, dispatch would hint the same job again at once, and so on.
         self._on_free()
         return True
@@ -194,8 +193,7 @@ class AttemptRunner:
                 await self._wait_until(running.claimed.send_at)
             async with self._upstreams.use(spec) as upstream:
                 tokens = None if part is None else part.estimated_tokens
-                sent = self._reporter.send(running.claimed, tokens, running.cost)
-                running.sent, running.cost = sent, None
+                running.sent = sent = self._reporter.send(running.claimed, running.used, tokens)
                 if sent.proof_bytes is not None:
                     recording.call_after(sent.proof_bytes, sent.prove)
                 write = seam.feed if seam is not None else recording.add

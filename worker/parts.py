@@ -69,7 +69,7 @@ class Parts:
             if part is None:
                 return outcome
             log.info("continue: part %d", part.number + 1, extra={"job_id": running.job.id, "attempt": running.attempt})
-            _tell_lane(running, outcome, goes_on=True)
+            _tell_lane(running, outcome)
             running.is_noted = False
             before, outcome = outcome, ask(spec, part)
             if isinstance(outcome, UpstreamError) and (why := _why_no_more(running, outcome)) is not None:
@@ -158,12 +158,12 @@ def _prompt_tokens(running: ActiveAttempt, request: Mapping[str, Any]) -> int:
     return prompt_bytes(json.dumps(request)) // CHARACTERS_PER_TOKEN
 
 
-def _tell_lane(running: ActiveAttempt, outcome: Outcome, *, goes_on: bool = False) -> None:
+def _tell_lane(running: ActiveAttempt, outcome: Outcome) -> None:
     """The request is over, and the attempt is not: its lane settles the tokens, and learns what the headers said."""
     sent = running.sent
     if sent is not None:
-        sent.end(outcome, goes_on=goes_on)
-        running.sent, running.cost = None, sent.cost if goes_on else None
+        sent.end(outcome)
+        running.sent = None
 
 
 def _why_no_more(running: ActiveAttempt, error: UpstreamError) -> str | None:

@@ -24,6 +24,7 @@ from tests.worker.test_lane_reports import Told, claimed, reporter
 from tests.worker.worker_fixtures import MODEL, TEXT, WAITS, open_worker, small_settings, submit
 from worker import growth as growth_module
 from worker.growth import MOST_NOTED, Growth
+from worker.reports import Used
 
 __all__ = ["store"]  # a fixture
 
@@ -181,7 +182,7 @@ def test_first_words_while_an_upstream_is_held_for_texts_that_it_cuts_say_not_th
     told = Told()
     hold = SimpleNamespace(cut_bytes=cut_bytes)
     told.hold_of = lambda _key: hold  # type: ignore[assignment, method-assign]
-    sent = reporter(told).send(claimed())
+    sent = reporter(told).send(claimed(), Used())
     sent.accept()
     assert (told.news[-1].wrote_at is None) == sent.is_doubted == (cut_bytes is not None)
     told.hold_of = lambda _key: None  # type: ignore[method-assign]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from itertools import count
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -15,14 +14,11 @@ from jobs.lifecycle.lease import Claimed
 from jobs.pace.reports import Finished, Refused, Report, Unplanned, Unsent
 from jobs.store.database import Database
 from jobs.tables import jobs
-from jobs.upstreams import UpstreamSpec
 from tests.store.reserving import reserve
-from tests.upstream.scripted_upstream import DONE, ROLE, Cut, ScriptedUpstream, chunked, text
-from tests.worker.ear import listening
-from tests.worker.parts import AT_LIMIT, NO_PREFIX, TOO_LONG, WHOLE, part, refused, worker_on
-from tests.worker.test_continuation import run_twice
+from tests.upstream.scripted_upstream import DONE, ROLE, ScriptedUpstream, chunked, text
+from tests.worker.parts import AT_LIMIT, WHOLE, part, worker_on
 from tests.worker.worker_fixtures import WorkerParts, submit
-from worker.reports import LaneReporter, Sent
+from worker.reports import LaneReporter, Sent, Used
 from worker.upstream.ending import Ending, ReportedUsage
 from worker.upstream.errors import CutMidStream, NoFirstDelta, RateLimited, Rejected, UpstreamError
 from worker.upstream.errors.reaching import ConnectFailed
@@ -65,11 +61,13 @@ def claimed() -> Claimed:
     return Claimed(cast("Any", job), 1, "", upstream="one", reserved_tokens=RESERVED)
 
 
-def end(told: Told, outcome: object, *, accepted: bool = False, refused: bool = False) -> None:
-    sent: Sent = reporter(told).send(claimed())
+def end(told: Told, outcome: object, *, accepted: bool = False, refused: bool = False) -> Used:
+    used = Used()
+    sent: Sent = reporter(told).send(claimed(), used)
     if accepted:
         sent.accept()
     sent.end(outcome, refused=refused)
+    return used
 
 
 def with_usage(error: UpstreamError) -> UpstreamError:
@@ -91,17 +89,17 @@ OUTCOMES: dict[str, tuple[Callable[[], object], bool, int | None]] = {
 def test_the_lane_is_told_what_was_used_and_what_is_unknown(what: str) -> None:
     make, accepted, used = OUTCOMES[what]
     told = Told()
-    end(told, make(), accepted=accepted)
+    of_turn = end(told, make(), accepted=accepted)
     finished: Finished = told.last(Finished)
     assert (finished.reserved_tokens, finished.used_tokens) == (RESERVED, used)
-    assert told.news[-1].ended[0].tokens == (RESERVED if used is None else used), "its project pays for it"
+    assert of_turn == Used(RESERVED if used is None else used, 1), "its project pays for it"
 
 
 def test_one_request_too_many_used_nothing() -> None:
     told = Told()
-    end(told, RateLimited("slow down", status=429), refused=True)
+    used = end(told, RateLimited("slow down", status=429), refused=True)
     assert told.last(Refused).reserved_tokens == RESERVED
-    assert told.news[-1].ended[0].tokens == 0
+    assert used == Used(0, 1)
 
 
 @pytest.mark.parametrize("what", OUTCOMES)
@@ -179,77 +177,3 @@ def test_an_image_counts_as_little_in_a_part_as_in_the_first_request(
     [unplanned] = [report for report in reports_in(told) if isinstance(report, Unplanned)]
     least = 300 if is_counted else 1000
     assert least < unplanned.estimated_tokens < least + 1200
-
-
-ENDS = {"whole": part(" four.", end=WHOLE), "too long": TOO_LONG, "refused": NO_PREFIX}
-
-
-@pytest.mark.parametrize("how", ENDS)
-def test_all_parts_of_a_text_are_one_turn_and_cost_what_they_take_together(
-    sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
-    """Before, each told that a turn was as cheap as itself."""
-    job_id = submit(sqlite_database, max_continuations=8)
-    parts = [part("One ", "two", prompt=10, completion=5), part(" three", prompt=17, completion=3), ENDS[how]]
-    with ScriptedUpstream(*parts) as upstream, worker_on(sqlite_database, redis_url, upstream.url) as worker:
-        told = news_of(worker, monkeypatch)
-        worker.run(job_id)
-    ends = [report for report in reports_in(told) if isinstance(report, Finished)]
-    [cost] = costs_in(told)
-    assert len(ends) == cost.requests == 3
-    assert cost.tokens == sum(report.used_tokens or 0 for report in ends) >= 35
-    assert cost.seconds == pytest.approx(sum(report.at - report.sent_at for report in ends), abs=0.01)
-
-
-def test_a_part_that_could_not_be_sent_leaves_its_project_what_the_parts_before_have_cost(
-    sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job_id = submit(sqlite_database, max_continuations=8)
-    parts = [part("One ", "two", prompt=10, completion=5), part(" three", prompt=17, completion=3)]
-    with ScriptedUpstream(*parts) as upstream, worker_on(sqlite_database, redis_url, upstream.url) as worker:
-        told = news_of(worker, monkeypatch)
-        use, used = worker.upstreams.use, count()
-
-        def use_twice(spec: UpstreamSpec) -> Any:
-            if next(used) == 2:
-                raise OSError("no descriptor is left")
-            return use(spec)
-
-        monkeypatch.setattr(worker.upstreams, "use", use_twice)
-        worker.run(job_id)
-    assert next(used) == 3
-    [cost] = costs_in(told)
-    assert (cost.requests, cost.tokens) == (2, 35)
-
-
-def test_a_failure_after_parts_is_their_one_turn(
-    sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job_id = submit(sqlite_database, max_continuations=8)
-    parts = [part("One ", "two", prompt=10, completion=5), refused(429, "slow down", "rate_limit_exceeded")]
-    with ScriptedUpstream(*parts) as upstream, worker_on(sqlite_database, redis_url, upstream.url) as worker:
-        told = news_of(worker, monkeypatch)
-        worker.run(job_id)
-    [cost] = costs_in(told)
-    assert cost.requests == 2
-
-
-def test_what_an_earlier_attempt_wrote_is_counted_once_in_the_part_after_it(
-    sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The first request of an attempt that continues a text sends that text, so the upstream counts it with the prompt;
-    and it is a part of what the request's own limit allows.
-    """
-    job_id = submit(sqlite_database, max_continuations=8, on_interrupt="continue", fields={"max_tokens": 20_000})
-    before = " ".join(map(str, range(4000)))
-    cut: list[bytes | Cut] = [*chunked(ROLE, text(before))[:-1], Cut()]
-    parts = [part("Five ", prompt=5010, completion=2), part("six.", end=WHOLE)]
-    with ScriptedUpstream(cut, *parts) as upstream, worker_on(sqlite_database, redis_url, upstream.url) as worker:
-        told = news_of(worker, monkeypatch)
-        with listening(redis_url, job_id) as ear:
-            run_twice(worker, ear, job_id)
-        _, second, third = (exchange.body for exchange in upstream.exchanges)
-    assert len(second["messages"][-1]["content"]) == len(before)
-    [unplanned] = [report for report in reports_in(told) if isinstance(report, Unplanned)]
-    assert 5010 + 2 <= unplanned.estimated_tokens < 5010 + 100
-    assert 0 < third["max_tokens"] < second["max_tokens"] < 10_000
