@@ -27,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 
-from jobs.dispatch.due import RESERVED, RUNNING
+from jobs.dispatch.due import BY_ID, RESERVED, RUNNING, using
 from jobs.store.database import Database, insert_into
 from jobs.tables import batches, holds, jobs
 from jobs.webhooks.events import add_hold_events
@@ -118,16 +118,25 @@ def pause(
             index_elements=[holds.c.kind, holds.c.target], set_=held | unprobed, where=holds.c.held_by != "person"
         )
         changed = connection.execute(stored.returning(holds.c.kind)).first() is not None
-        # Locked by id, as everybody does who takes many rows: a retry or another pause may be at the same jobs.
-        of_it = select(jobs.c.id).where(_jobs_of(kind, target)).order_by(jobs.c.id).with_for_update()
-        reserved = update(jobs).where(jobs.c.id.in_(of_it.where(RESERVED)), RESERVED)
-        connection.execute(reserved.values(hinted_at=None))
+        _note_in_jobs(connection, kind, target, RESERVED, "jobs_reserved", hinted_at=None)
         if release_running:
-            running = update(jobs).where(jobs.c.id.in_(of_it.where(RUNNING)), RUNNING)
-            connection.execute(running.values(release_requested_at=now))
+            _note_in_jobs(connection, kind, target, RUNNING, "jobs_running", release_requested_at=now)
         if changed:
             _add_events(connection, now, kind, target, "batch.held")
         return HoldChange(changed, find_held_batches(connection, kind, target))
+
+
+def _note_in_jobs(
+    connection: Connection, kind: HoldKind, target: str, state: ColumnElement[bool], index: str, **noted: object
+) -> None:
+    """Note this in the jobs that it concerns and that are in this state. The index has few rows, of all projects: of
+    800,000 that wait, the others kept everybody else from writing for 0.8 s.
+    """
+    of_it = select(jobs.c.id).where(state, _jobs_of(kind, target)).with_hint(jobs, **using(index))
+    # Locked by id, as everybody does who takes many rows: a retry or another pause may be at the same jobs.
+    locked = connection.scalars(of_it.order_by(jobs.c.id).with_for_update()).all()
+    if locked:
+        connection.execute(update(jobs).with_hint(**BY_ID).where(jobs.c.id.in_(locked), state).values(**noted))
 
 
 def resume(database: Database, kind: HoldKind, target: str) -> HoldChange:

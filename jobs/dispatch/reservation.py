@@ -139,7 +139,7 @@ class _Turn:
         rows = self._connection.execute(some.with_for_update(skip_locked=True)).all()
         if rows:
             free = {"upstream": None, "hinted_at": None, "reserved_tokens": None}
-            taken = update(jobs).where(jobs.c.id.in_([row.id for row in rows]), RESERVED)
+            taken = update(jobs).with_hint(**BY_ID).where(jobs.c.id.in_([row.id for row in rows]), RESERVED)
             self._connection.execute(taken.values(**free))
         for row in rows:
             self._lane.release(row.reserved_tokens or 0, self._moment)

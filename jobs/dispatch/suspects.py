@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, or_, select, update
 
-from jobs.dispatch.due import QUEUED
+from jobs.dispatch.due import BY_ID, QUEUED
 from jobs.dispatch.failure import MOST_CUT, Failure
 from jobs.dispatch.others import SUSPECT_SECONDS, do_others_send
 from jobs.model.status import AttemptOutcome
@@ -71,7 +71,7 @@ def forgive(connection: Connection, job_ids: list[str], now: datetime) -> None:
     """Give these jobs the attempt back that they were charged for: it was the upstream."""
     forgiven = update(jobs).where(QUEUED, jobs.c.id.in_(job_ids), jobs.c.failures > 0, jobs.c.refusals < MOST_CUT)
     back = {"failures": jobs.c.failures - 1, "refusals": jobs.c.refusals + 1, "due_at": now}
-    rows = connection.execute(forgiven.values(**back).returning(jobs.c.id, jobs.c.attempt)).all()
+    rows = connection.execute(forgiven.with_hint(**BY_ID).values(**back).returning(jobs.c.id, jobs.c.attempt)).all()
     for row in rows:
         of_it = and_(attempts.c.job_id == row.id, attempts.c.attempt == row.attempt)
         connection.execute(update(attempts).where(of_it).values(outcome=AttemptOutcome.HELD))

@@ -46,7 +46,9 @@ def keep_lost_texts(connection: Connection, lost: Sequence[tuple[str, int]]) -> 
     """Copy the checkpoints of these jobs and attempts, where there are any, within the rescue's transaction."""
     columns = ("job_id", "attempt", "text", "reasoning", "deltas")
     written = select(*(texts.c[name] for name in columns)).where(
-        tuple_(texts.c.job_id, texts.c.attempt).in_(lost), or_(texts.c.text != "", texts.c.reasoning != "")
+        texts.c.job_id.in_([job_id for job_id, _ in lost]),  # by the pairs alone, SQLite would read every text there is
+        tuple_(texts.c.job_id, texts.c.attempt).in_(lost),
+        or_(texts.c.text != "", texts.c.reasoning != ""),
     )
     if lost:
         connection.execute(insert(lost_texts).from_select(columns, written))

@@ -64,8 +64,11 @@ def expire_and_cancel_queued(database: Database, limit: int = MOST_ENDED) -> lis
         else:
             return []
     with database.write() as connection:
-        changes = _end_some(connection, database, asked, JobStatus.CANCELLED, CANCELLED, limit)
-        changes += _end_some(connection, database, expired, JobStatus.EXPIRED, EXPIRED, limit - len(changes))
+        changes = _end_some(
+            connection, database, asked, jobs.c.cancel_requested_at, JobStatus.CANCELLED, CANCELLED, limit
+        )
+        limit -= len(changes)
+        changes += _end_some(connection, database, expired, jobs.c.expires_at, JobStatus.EXPIRED, EXPIRED, limit)
     return changes
 
 
@@ -149,13 +152,15 @@ def _end_some(
     connection: Connection,
     database: Database,
     which: ColumnElement[bool],
+    first: ColumnElement[datetime],
     status: JobStatus,
     error: JobError,
     limit: int,
 ) -> list[StatusChange]:
+    # In the order of the index: to find the first by id, each call would read and sort all that are left.
+    some = select(jobs.c.id, jobs.c.attempt).where(which).order_by(first).limit(limit)
     # A locked row is being claimed, cancelled or ended at this moment. Waiting for it while holding others could
     # deadlock with a cancel of the whole batch.
-    some = select(jobs.c.id, jobs.c.attempt).where(which).order_by(jobs.c.id).limit(limit)
     found = connection.execute(some.with_for_update(skip_locked=True)).all()
     ids = first_told(connection, first_with_bytes(connection, found))
     return end_unstarted(connection, database, jobs.c.id.in_(ids), status, error) if ids else []
