@@ -29,6 +29,7 @@ from sqlalchemy import (
 
 from jobs.dispatch.due import BY_ID, RESERVED, RUNNING, using
 from jobs.store.database import Database, insert_into
+from jobs.store.pages import in_portions
 from jobs.tables import batches, holds, jobs
 from jobs.webhooks.events import add_hold_events
 
@@ -135,8 +136,8 @@ def _note_in_jobs(
     of_it = select(jobs.c.id).where(state, _jobs_of(kind, target)).with_hint(jobs, **using(index))
     # Locked by id, as everybody does who takes many rows: a retry or another pause may be at the same jobs.
     locked = connection.scalars(of_it.order_by(jobs.c.id).with_for_update()).all()
-    if locked:
-        connection.execute(update(jobs).with_hint(**BY_ID).where(jobs.c.id.in_(locked), state).values(**noted))
+    for some in in_portions(locked):
+        connection.execute(update(jobs).with_hint(**BY_ID).where(jobs.c.id.in_(some), state).values(**noted))
 
 
 def resume(database: Database, kind: HoldKind, target: str) -> HoldChange:

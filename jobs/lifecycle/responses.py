@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, select, update
 
+from jobs.dispatch.due import using
 from jobs.lifecycle.erase import NOBODY, erase_jobs
 from jobs.lifecycle.rescue import cancel_job
 from jobs.live.status_changes import StatusChange
@@ -110,6 +111,7 @@ def erase_deleted(database: Database) -> list[StatusChange]:
     marked = select(responses.c.job_id).where(responses.c.deleted_at.is_not(None), responses.c.project == NOBODY)
     unstored = (
         select(responses.c.job_id, responses.c.project)
+        .with_hint(responses, **using("responses_deleted"))  # else SQLite reads all jobs that have ended
         .join_from(responses, jobs, jobs.c.id == responses.c.job_id)
         .where(
             responses.c.deleted_at.is_not(None),

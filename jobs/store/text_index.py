@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from jobs.store.contains import folded
 from jobs.store.database import driver_message
 from jobs.store.postgresql_text_index import LONG, SHORT, is_valid, make_indexes
-from jobs.tables import texts
+from jobs.tables import jobs, texts
 
 log = logging.getLogger(__name__)
 
@@ -131,10 +131,12 @@ def drop_text_index(connection: Connection) -> None:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
 
 
-def find_with_text(connection: Connection, wanted: str, *, beyond: str, newest_first: bool) -> Sequence[str] | None:
-    """The ids of all jobs that may contain this text and come after the one with id `beyond`, in order.
+def find_with_text(
+    connection: Connection, wanted: str, *, beyond: str, newest_first: bool, project: str | None = None
+) -> Sequence[str] | None:
+    """The ids of all jobs of a project that may contain this text and come after the one with id `beyond`, in order.
 
-    None when the index cannot tell. It knows no project: the caller checks everything on each job, its text too.
+    None when the index cannot tell. The caller checks everything else on each job, its text too.
     """
     if not has_text_index(connection):
         return None
@@ -155,6 +157,8 @@ def find_with_text(connection: Connection, wanted: str, *, beyond: str, newest_f
     unended = select(texts.c.job_id).where(text("NOT texts.ended"))
     either = union_all(ended, unended, *long).subquery()
     found = select(either.c.job_id).where(either.c.job_id < beyond if newest_first else either.c.job_id > beyond)
+    if project is not None:  # here, because the index knows none: others may have the text in 100,000 jobs
+        found = found.where(select(jobs.c.id).where(jobs.c.id == either.c.job_id, jobs.c.project == project).exists())
     found = found.order_by(either.c.job_id.desc() if newest_first else either.c.job_id)
     ids = connection.scalars(found.limit(_MOST_CANDIDATES + 1)).all()
     return ids if len(ids) <= _MOST_CANDIDATES else None

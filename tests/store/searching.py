@@ -22,6 +22,7 @@ from tests.store.store_fixtures import Store, written
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A store in which a text is looked for in one job by walking, and then in the index of texts."""
     monkeypatch.setattr(jobs.store.search, "_WALK", 1)
+    monkeypatch.setattr(jobs.store.search, "_WALK_ON_POSTGRESQL", 1)
     monkeypatch.setattr(jobs.store.search, "_IDS_PER_READ", 2)
     if request.param == "postgresql without pg_trgm":
         opened = open_database(request.getfixturevalue("postgres_url"))

@@ -6,6 +6,7 @@ from jobs.dispatch.holds import HoldKind, pause
 from jobs.dispatch.suspects import forgive
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.lifecycle.rescue import expire_and_cancel_queued, rescue_lost
+from jobs.lifecycle.responses import erase_deleted
 from jobs.store.database import Database
 from tests.store.plans import plans_of
 from tests.store.reserving import HINT_SECONDS, take_due
@@ -13,8 +14,8 @@ from tests.store.store_fixtures import LEASE, Store
 
 VERBS = ("SELECT", "UPDATE", "INSERT")
 
-ALL_QUEUED = "jobs_hinted (status=?)"
-"""An index whose rows of one status are all that wait."""
+ALL_OF_A_STATUS = "jobs_hinted (status=?)"
+"""An index whose rows of one status may be all that wait, or all that have ended."""
 
 
 @pytest.fixture
@@ -29,8 +30,8 @@ def steps(plans: list[tuple[str, list[str]]]) -> list[str]:
     return [step for _, plan in plans for step in plan]
 
 
-def reads_all_queued(plans: list[tuple[str, list[str]]]) -> bool:
-    return any(step.endswith(ALL_QUEUED) for step in steps(plans))
+def reads_all_of_a_status(plans: list[tuple[str, list[str]]]) -> bool:
+    return any(step.endswith(ALL_OF_A_STATUS) for step in steps(plans))
 
 
 @pytest.mark.parametrize("kind", list(HoldKind))
@@ -42,7 +43,7 @@ def test_a_pause_reads_what_is_reserved_and_what_runs(store: Store, kind: HoldKi
     assert take_due(store.database, 1, HINT_SECONDS) == [reserved]
     with plans_of(store.database, *VERBS) as plans:
         assert pause(store.database, kind, target, release_running=True).changed
-    assert not reads_all_queued(plans)
+    assert not reads_all_of_a_status(plans)
     assert not any("jobs_by_status" in step or "jobs_waiting" in step for step in steps(plans))
     assert "SEARCH jobs USING INDEX sqlite_autoindex_jobs_1 (id=?)" in steps(plans)
 
@@ -54,14 +55,14 @@ def test_hints_that_were_lost_are_taken_back_by_their_ids(store: Store) -> None:
     store.clock.advance(HINT_SECONDS + 1)
     with plans_of(store.database, *VERBS) as plans:
         assert set(take_due(store.database, 9, HINT_SECONDS)) == set(ids)
-    assert not reads_all_queued(plans)
+    assert not reads_all_of_a_status(plans)
 
 
 def test_who_is_forgiven_is_found_by_id(store: Store) -> None:
     ids = [store.submit() for _ in range(9)]
     with plans_of(store.database, "UPDATE") as plans, store.database.write() as connection:
         forgive(connection, ids, store.clock.now)
-    assert not reads_all_queued(plans)
+    assert not reads_all_of_a_status(plans)
 
 
 def test_the_next_that_expire_are_read_in_the_order_of_their_index(store: Store) -> None:
@@ -83,3 +84,11 @@ def test_a_rescue_reads_the_texts_of_those_that_it_rescues(store: Store) -> None
         assert {change.id for change in rescue_lost(store.database)} == set(ids)
     assert any("lost_texts" in statement for statement, _ in plans)
     assert not any(step.startswith("SCAN texts") for step in steps(plans))
+
+
+def test_deletions_that_go_on_are_found_among_what_is_deleted(store: Store) -> None:
+    """Before, each look read all jobs that have ended: 0.9 s for 800,000, every five seconds, in the dispatch loop."""
+    with plans_of(store.database) as plans:
+        assert erase_deleted(store.database) == []
+    assert any("responses_deleted" in step for step in steps(plans))
+    assert not reads_all_of_a_status(plans)

@@ -1,9 +1,10 @@
 """Search for a text: as exact through every index as by looking at each job."""
 
 from random import Random
+from unittest import mock
 
 import pytest
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select, text, update
 
 from jobs.intake.submission import submit_job
 from jobs.lifecycle.lease import Checkpoint, renew
@@ -11,8 +12,10 @@ from jobs.lifecycle.rescue import rescue_lost
 from jobs.lifecycle.retry import retry_job
 from jobs.lifecycle.transitions import fail, finish
 from jobs.model.status import JobStatus
+from jobs.store import search
+from jobs.store.database import Database
 from jobs.store.text_index import drop_text_index, find_with_text, make_text_index
-from jobs.tables import texts
+from jobs.tables import jobs, texts
 from tests.store.searching import completed, found, sqlite_store, store
 from tests.store.store_fixtures import LEASE, REFUSED, Store, new_job, written
 
@@ -137,3 +140,32 @@ def test_other_filters_hold_for_what_the_index_finds(store: Store) -> None:
     completed(store, "a lighthouse", model="m2", metadata={"topic": "land"})
     completed(store, "nothing", model="m2", metadata={"topic": "sea"})
     assert found(store, text="lighthouse", model="m2", metadata={"topic": "sea"}) == [wanted]
+
+
+def test_what_others_have_is_no_candidate(sqlite_store: Store) -> None:
+    """Before, each of their texts was looked up: up to 1.7 s for 60,000, in which nothing of the own was found."""
+    mine = completed(sqlite_store, "a lighthouse")
+    completed(sqlite_store, "another lighthouse")
+    with sqlite_store.database.write() as connection:
+        connection.execute(update(jobs).where(jobs.c.id != mine).values(project="theirs"))
+        for project, expected in ((None, 2), ("default", 1), ("nobody", 0)):
+            ids = find_with_text(connection, "lighthouse", beyond="", newest_first=False, project=project)
+            assert ids is not None
+            assert len(ids) == expected
+
+
+def test_a_project_with_few_jobs_is_walked_whole_on_postgresql(
+    trigram_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL read what its index found in all projects: 5 s for 20,000 texts of 16 kB."""
+    monkeypatch.setattr(search, "_WALK", 1)
+    asked = mock.Mock(side_effect=find_with_text)
+    monkeypatch.setattr(search, "find_with_text", asked)
+    store = Store(trigram_database)
+    wanted = completed(store, "a lighthouse")
+    completed(store, "a harbour"), completed(store, "a bridge")
+    assert found(store, text="lighthouse") == [wanted]
+    assert asked.call_count == 0
+    monkeypatch.setattr(search, "_WALK_ON_POSTGRESQL", 3)
+    assert found(store, text="lighthouse") == [wanted]
+    assert asked.call_count == 1
