@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, ScalarSelect, Select, and_, func, select
 
 from jobs.dispatch.due import RESERVED, RUNNING, WENT_TO, using
-from jobs.dispatch.writing import NEVER, is_writing
+from jobs.dispatch.writing import NEVER, is_writing, wrote_at
 from jobs.model.status import JobStatus
 from jobs.tables import attempts, jobs, lanes
 
@@ -19,6 +19,9 @@ SURE_SECONDS, LONGEST_SURE_SECONDS = 0.5, 30.0
 """An upstream that answers is well for so long, and twice the time of a first word, after a request was sent that it
 accepted; at most so long.
 """
+
+LONGEST_SILENT_SECONDS = 120.0
+"""Where first words take long, texts come in waves, and between them the upstream writes nothing: at most so long."""
 
 _ENDED = (JobStatus.COMPLETED, JobStatus.FAILED)
 
@@ -77,11 +80,20 @@ def find_whole(connection: Connection, upstream: str, now: datetime) -> datetime
 
 def _is_expected(connection: Connection, upstream: str, now: datetime) -> bool:
     """Whether any lane may wait for first words still, by how long they take there: the quick models of one project
-    say nothing of the slow ones of another.
+    say nothing of the slow ones of another. The last of them may have been sent when the lane was written last.
     """
-    since = now - timedelta(seconds=LONGEST_SURE_SECONDS)
-    sent = select(lanes.c.accepted_at, lanes.c.first_delta_seconds).where(lanes.c.upstream == upstream)
-    return any(now < _expected_by(*row) for row in connection.execute(sent.where(lanes.c.accepted_at >= since)))
+    since = now - timedelta(seconds=LONGEST_SILENT_SECONDS)
+    known = select(lanes.c.accepted_at, lanes.c.first_delta_seconds, lanes.c.pace).where(
+        lanes.c.upstream == upstream, lanes.c.updated_at >= since, lanes.c.accepted_at.is_not(None)
+    )
+    return any(
+        now.timestamp() < max(row.accepted_at.timestamp(), wrote_at(row.pace or "")) + _vouches(row.first_delta_seconds)
+        for row in connection.execute(known)
+    )
+
+
+def _vouches(first_delta_seconds: float | None) -> float:
+    return min(LONGEST_SILENT_SECONDS, SURE_SECONDS + 2 * (first_delta_seconds or 0.0))
 
 
 def _expected_by(accepted_at: datetime, first_delta_seconds: float | None) -> datetime:

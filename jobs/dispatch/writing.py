@@ -30,7 +30,7 @@ def is_writing(connection: Connection, upstream: str, now: datetime) -> bool:
     since = now - timedelta(seconds=WRITING_SECONDS)
     of_it = select(lanes.c.pace).where(lanes.c.upstream == upstream, lanes.c.updated_at >= since)
     stored = connection.scalars(of_it.where(lanes.c.pace.is_not(None)))
-    return any(_wrote_at(pace) > since.timestamp() for pace in stored)
+    return any(wrote_at(pace) > since.timestamp() for pace in stored)
 
 
 def find_written(connection: Connection, keys: Sequence[Key]) -> dict[Key, datetime]:
@@ -38,7 +38,7 @@ def find_written(connection: Connection, keys: Sequence[Key]) -> dict[Key, datet
     of_them = select(lanes.c.upstream, lanes.c.model, lanes.c.pace).where(
         tuple_(lanes.c.upstream, lanes.c.model).in_(keys), lanes.c.pace.is_not(None)
     )
-    found = {(row.upstream, row.model): _wrote_at(row.pace) for row in connection.execute(of_them)}
+    found = {(row.upstream, row.model): wrote_at(row.pace) for row in connection.execute(of_them)}
     return {key: datetime.fromtimestamp(at, UTC) for key, at in found.items() if at}
 
 
@@ -54,7 +54,8 @@ def is_any_held(connection: Connection) -> bool:
     return bool(connection.scalar(select(exists().where(holds.c.kind == HoldKind.UPSTREAM))))
 
 
-def _wrote_at(pace: str) -> float:
+def wrote_at(pace: str) -> float:
+    """When a lane got text last, by its stored pace; 0 if nothing is known of that."""
     try:
         return _PACE.decode(pace).wrote_at
     except msgspec.DecodeError:  # it begins anew with the next turn

@@ -7,7 +7,7 @@ import pytest
 
 from jobs.dispatch.failure import MOST_DOUBTED, Failure, Judgement, Reason
 from jobs.dispatch.lane_news import Ended, LaneNews
-from jobs.dispatch.others import LONGEST_SURE_SECONDS
+from jobs.dispatch.others import LONGEST_SILENT_SECONDS, LONGEST_SURE_SECONDS
 from jobs.dispatch.outages import judge
 from jobs.intake.submission import submit_job
 from jobs.model.endings import MAX_CRASHES
@@ -179,6 +179,26 @@ def test_a_first_word_that_came_now_counts_however_long_ago_it_was_asked_for(sto
     note(store, "long", accepted_at=sent_at, wrote_at=store.clock.now, first_delta_seconds=[seconds])
     for job_id in (first, second):
         assert told(store, job_id, "quick", "failing") == Judgement(charged=False, alone=True)
+    assert reasons(store) == []
+
+
+@pytest.mark.parametrize(("seconds", "lasts"), [(15.0, 30.5), (40.0, 80.5), (300.0, LONGEST_SILENT_SECONDS)])
+def test_an_upstream_that_is_silent_between_waves_of_slow_first_words_is_not_held(
+    store: Store, seconds: float, lasts: float
+) -> None:
+    """A batch of models that think first writes in waves: bad prompts of another project held it for most of a minute
+    each time.
+    """
+    start(store, "beta", "slow", 3)
+    good, first, second = start(store, "alpha", "quick", 3)
+    sent_at = store.clock.now
+    store.clock.advance(seconds)
+    note(store, "slow", accepted_at=sent_at, wrote_at=store.clock.now, first_delta_seconds=[seconds])
+    store.clock.advance(lasts - 0.5)
+    for job_id in (first, second):
+        assert told(store, job_id, "quick", "failing") == Judgement(charged=False, alone=True)
+    store.clock.advance(0.5)  # the next first words are overdue
+    assert told(store, good, "quick", "failing").suspect
     assert reasons(store) == []
 
 

@@ -147,6 +147,7 @@ def test_an_outage_that_shows_another_face_than_a_500_fails_no_job(
     reason: str,
 ) -> None:
     monkeypatch.setitem(upstream_holds.FIRST_PROBE_SECONDS, reason, 0.05)
+    monkeypatch.setattr(others, "LONGEST_SILENT_SECONDS", 0.0)
     monkeypatch.setattr(others, "LONGEST_SURE_SECONDS", 0.0)  # in the first moments of an outage nothing is held
     held: set[str] = set()
     begin = upstream_holds.begin_hold
