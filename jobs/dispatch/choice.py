@@ -1,11 +1,12 @@
-"""Which jobs of a lane are next. Projects share by weight; inside a project the higher priority goes first, its batches
-take turns, and none has more jobs in flight than its `max_concurrency`; a batch's jobs go in order.
+"""Which jobs of a lane are next. Each stream is for a project; of that the higher priority goes first, its batches take
+turns, and none has more jobs in flight than its `max_concurrency`; a batch's jobs go in order.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import chain, cycle
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, Update, and_, bindparam, select, update
@@ -14,7 +15,6 @@ from jobs.dispatch.due import count_in_flight_of_batches, moment, using
 from jobs.dispatch.group_queries import starts_in_lane
 from jobs.dispatch.groups import Group, WaitingGroups, find_waiting_groups
 from jobs.dispatch.start_rule import StartRule
-from jobs.model.fair_turns import Turns
 from jobs.tables import batches, jobs
 
 _BATCHES_PER_ROUND = 64
@@ -32,9 +32,10 @@ class Chosen:
 
 @dataclass(slots=True)
 class LaneTurns:
-    """Whose turn it is in a lane: among the projects, and of each, when its jobs without a batch were served last."""
+    """When the jobs without a batch of each project were served last in a lane."""
 
-    projects: Turns = field(default_factory=Turns)
+    before: Any = None
+    """The turns of the projects as a version before has them there; it may go on with them."""
     alone_at: dict[str, float] = field(default_factory=dict)
 
 
@@ -61,29 +62,29 @@ class Choosing:
         self._seen: dict[str, Sequence[RowMapping]] = {}
         """Of projects that are soon next, the groups: found with those of another one, and not used yet."""
 
-    def choose(
-        self, projects: Sequence[str], weights: Mapping[str, float], room: int, least: float = 0.0
-    ) -> Iterator[Chosen]:
-        """Up to `room` jobs, in the order in which they are to start, if each turn costs at least this. Nobody has had
-        a turn by that: what there are no tokens for does not start."""
-        queues, ahead = {project: self._jobs_of(project, room) for project in projects}, self._turns.projects.copy()
-        self._unseen = ahead.in_order(projects)
+    def choose(self, grants: Sequence[str], projects: Sequence[str], room: int) -> Iterator[Chosen]:
+        """Up to `room` jobs, in the order in which they are to start: one for each of `grants`, and in turn of all
+        `projects` for those that have none that is due.
+        """
+        queues = {project: self._jobs_of(project, room) for project in projects}
+        self._unseen = list(dict.fromkeys([*(name for name in grants if name in queues), *projects]))
+        in_turn = chain(grants, cycle(projects))
         while room > 0 and queues:
-            project = ahead.next(queues)
+            project = next(in_turn)
+            if project not in queues:
+                continue
             chosen = next(queues[project], None)
             if chosen is None:
                 del queues[project]
                 continue
-            ahead.take(project, weights.get(project, 1.0), least)
             room -= 1
             yield chosen
 
-    def note_served(self, chosen: Sequence[Chosen], weights: Mapping[str, float], costs: Sequence[float]) -> None:
-        """Record whose turn that was, once the jobs are reserved. `costs`: what each turn costs at least."""
+    def note_served(self, chosen: Sequence[Chosen]) -> None:
+        """Record whose turn that was inside the projects, once the jobs are reserved."""
         served_at: dict[str, datetime] = {}
-        for place, (job, cost) in enumerate(zip(chosen, costs, strict=True)):
+        for place, job in enumerate(chosen):
             # A microsecond apart, so that their order is kept.
-            self._turns.projects.take(job.project, weights.get(job.project, 1.0), cost)
             at = self._now + timedelta(microseconds=place + 1)
             if job.batch_id is None:
                 self._turns.alone_at[job.project] = at.timestamp()

@@ -67,6 +67,10 @@ class LaneWish:
     has_others: bool = False
     """Whether another upstream could take the model now, so that a retry can go there."""
     news: LaneNews = field(default_factory=LaneNews)
+    grants: Sequence[str] = ()
+    """For which of them each of these jobs is, in turn."""
+    streams: int = 1_000_000
+    """Of all processes that use the upstream."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -83,6 +87,12 @@ class LaneTurn:
     """How many more the lane would have taken."""
     look_at: datetime
     """When the lane may have room again, at the latest."""
+    costs: Sequence[float] = ()
+    """What the turn of each reserved job costs at least."""
+    ended: Sequence[tuple[str, float]] = ()
+    """The projects whose turns are over, by the news, and what each has cost."""
+    is_short_of_all: bool = False
+    """The next job waits for tokens that all models of the upstream share."""
     lifted: tuple[str, ...] | None = None
     """The news lifted the hold of the upstream: the batches to publish that to."""
 

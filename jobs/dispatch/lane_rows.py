@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, Select, Update, bindparam, select
 
 from jobs.dispatch.choice import LaneTurns
 from jobs.dispatch.lane_news import LaneNews
-from jobs.model.fair_turns import MOST_REMEMBERED, Turns
+from jobs.model.fair_turns import MOST_REMEMBERED
 from jobs.pace.lane import Lane
 from jobs.store.database import insert_into
 from jobs.tables import lanes
@@ -74,14 +74,13 @@ def read_lane(row: Mapping[str, Any] | RowMapping | None, spec: UpstreamSpec, mo
 
 def read_turns(row: RowMapping) -> LaneTurns:
     stored = json.loads(row["turns"]) if row["turns"] else {}
-    return LaneTurns(Turns.from_json(stored.get("projects", {})), stored.get("alone_at", {}))
+    return LaneTurns(stored.get("projects"), stored.get("alone_at", {}))
 
 
 def dump_turns(turns: LaneTurns) -> str:
     latest = sorted(turns.alone_at, key=lambda project: turns.alone_at[project])[-MOST_REMEMBERED:]
-    return json.dumps(
-        {"projects": turns.projects.as_json(), "alone_at": {project: turns.alone_at[project] for project in latest}}
-    )
+    before = {} if turns.before is None else {"projects": turns.before}
+    return json.dumps(before | {"alone_at": {project: turns.alone_at[project] for project in latest}})
 
 
 def news_columns(row: RowMapping, news: LaneNews) -> dict[str, Any]:

@@ -6,7 +6,7 @@ the lane's row, which all processes share (`jobs/dispatch/reservation.py`).
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from logging import getLogger
 from time import monotonic
@@ -17,6 +17,7 @@ from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
 from jobs.dispatch.rounds import Key, Round, View
 from jobs.dispatch.shares import MOST_MODELS, LaneRooms, StreamShares
 from jobs.dispatch.upstream_total import UNLIMITED
+from jobs.dispatch.upstream_turns import UpstreamTurns
 from jobs.dispatch.waiting_models import WaitingModels
 from jobs.store.database import DATABASE_ERRORS, Database, is_transient
 from jobs.upstreams import Upstreams, UpstreamSpec
@@ -53,6 +54,9 @@ class Lanes:
         self._news: dict[Key, LaneNews] = {}
         self._ended: list[Ended] = []
         self._shares = StreamShares()
+        self._turns = UpstreamTurns(database)
+        self._over: list[tuple[str, str, float]] = []
+        """Turns that are over and were not written in a round."""
         self._waiting = WaitingModels(MOST_MODELS)
         self._in_flight: dict[Key, int] = {}
         self._crowded: set[Key] = set()
@@ -76,10 +80,13 @@ class Lanes:
             news = self._news.pop(key, LaneNews())
         turn = None
         try:
-            turn = take_lane_turn(self._database, LaneWish(spec, key[1], 0, (), 0, news=news), {}, self._hint_seconds)
+            turn = take_lane_turn(self._database, LaneWish(spec, key[1], 0, (), 0, news=news), self._hint_seconds)
         finally:
             if turn is None:
                 self._put_back(key, news)
+            else:
+                with self._lock:
+                    self._over += [(key[0], *ended) for ended in turn.ended]
         return turn is not None
 
     def hold_of(self, key: Key) -> Hold | None:
@@ -97,8 +104,9 @@ class Lanes:
         done = Round()
         upstreams = self._upstreams()
         specs, weights = upstreams.specs, upstreams.project_weights
-        self._learn(weights)
         view = self._look(behind)
+        self._turns.read(view.rows, free)
+        self._learn(weights)
         self._in_flight = {key: counted.total for key, counted in view.in_flight.items()}
         self._held = {hold.target: hold for hold in view.holds if hold.kind is HoldKind.UPSTREAM}
         free -= sum(counted.reserved for counted in view.in_flight.values())
@@ -109,37 +117,50 @@ class Lanes:
         for _ in range(_PASSES):
             most = max(_FEWEST_LANES, int(ROUND_SECONDS / max(self._turn_seconds, 0.0001)))
             rooms = LaneRooms(specs, partial(self._room, view, closed), shared, most)
-            grants = self._shares.share(rooms, weights, free)
+            grants = self._shares.share(rooms, weights, free, self._turns.look_ahead())
             has_more = rooms.are_all_taken or self._shares.has_more or self._waiting.has_more
             owed = [key for key in self._keys_with_news(view) if key not in touched and key not in grants]
             if not grants and not owed:
                 break
-            for key in sorted([*grants, *owed], key=self._may_wait):
+            in_order = sorted([*grants, *owed], key=self._may_wait)
+            for key in (key for key in in_order if key not in grants or shared[key[0]] > 0):
                 if key not in grants and self._may_wait(key) and monotonic() > until:
                     done.look(self._database.now())  # the rest of the news can wait for the next round
                     break
                 touched.add(key)
-                wish = self._wish(key, view, upstreams, grants.get(key, 0), most_crashes)
-                turn = self._take_turn(wish, weights, done)
+                wish = self._wish(key, view, upstreams, grants.get(key, ()), most_crashes)
+                turn = self._take_turn(wish, done)
                 if turn is None or len(turn.reserved) < wish.most:
                     closed.add(key)
                 if turn is not None:
                     free -= len(turn.reserved)
-                    shared[key[0]] = shared.get(key[0], 0) - len(turn.reserved)
-                    self._in_flight[key] = turn.in_flight
+                    self._note_turn(wish, turn, weights, shared)
             if free <= 0 or monotonic() > until:
                 break
         if done.reserved and (has_more or monotonic() > until):
             done.look(self._database.now())
-        self._note_when_to_look(view, specs, done)
+        elif free > 0:
+            self._shares.catch_up()
+        self._turns.store(view.waiting)
+        view.note_when_to_look(specs, done, self._in_flight, self._database.now())
         return done
 
     def _learn(self, weights: Mapping[str, float]) -> None:
         """What the streams took that have ended here since the last round."""
         with self._lock:
             ended, self._ended = self._ended, []
+            over, self._over = self._over, []
         for one in ended:
             self._shares.learn(one.project, one.seconds, weights.get(one.project, 1.0))
+        for name, project, cost in over:
+            self._turns.learn(name, project, cost, weights.get(project, 1.0))
+
+    def _note_turn(self, wish: LaneWish, turn: LaneTurn, weights: Mapping[str, float], shared: dict[str, int]) -> None:
+        name = wish.spec.name
+        # Who is next may need more tokens than are left. They are kept for it from those that need less.
+        shared[name] = 0 if turn.is_short_of_all else shared.get(name, 0) - len(turn.reserved)
+        self._in_flight[wish.key] = turn.in_flight
+        self._turns.note(wish, turn, weights, self._shares.contenders.get(name, ()))
 
     def _put_back(self, key: Key, news: LaneNews) -> None:
         """They could not be written; what was noted meanwhile is newer."""
@@ -189,18 +210,19 @@ class Lanes:
             return UNLIMITED
         return view.total(spec, self._database.now().timestamp()).room(LEAD_SECONDS)
 
-    def _wish(self, key: Key, view: View, upstreams: Upstreams, most: int, most_crashes: int) -> LaneWish:
+    def _wish(self, key: Key, view: View, upstreams: Upstreams, grants: Sequence[str], most_crashes: int) -> LaneWish:
         name, model = key
         spec = _find_spec(upstreams, name)
         others = any(other.name != name and other.takes(model) for other in upstreams.specs)
         with self._lock:
             news = self._news.pop(key, LaneNews())
-        return LaneWish(spec, model, most, view.waiting.get(model, []), most_crashes, others, news)
+        waiting, streams = view.waiting.get(model, []), self._turns.streams(name)
+        return LaneWish(spec, model, len(grants), waiting, most_crashes, others, news, grants, streams)
 
-    def _take_turn(self, wish: LaneWish, weights: Mapping[str, float], done: Round) -> LaneTurn | None:
+    def _take_turn(self, wish: LaneWish, done: Round) -> LaneTurn | None:
         turn, again, began = None, LOCKED_SECONDS, monotonic()
         try:
-            turn = take_lane_turn(self._database, wish, weights, self._hint_seconds)
+            turn = take_lane_turn(self._database, wish, self._hint_seconds)
         except Exception as error:
             if isinstance(error, DATABASE_ERRORS) and is_transient(error):
                 raise
@@ -224,24 +246,6 @@ class Lanes:
             done.batch_ids.update(turn.lifted)
             done.look(self._database.now())
         return turn
-
-    def _note_when_to_look(self, view: View, specs: Sequence[UpstreamSpec], done: Round) -> None:
-        """Lanes with jobs waiting and without room may have some before anybody wakes this process."""
-        now = self._database.now()
-        for model in view.waiting:
-            for spec in specs:
-                key = (spec.name, model)
-                if not spec.takes(model) or key not in view.rows:
-                    continue
-                hold = view.held(key).upstream
-                if hold is not None:
-                    if hold.probe_at is not None:
-                        done.look(hold.probe_at)
-                    continue
-                in_flight = self._in_flight.get(key, 0)
-                lane = view.lane(key, spec, in_flight, now.timestamp())
-                if lane.room(in_flight, now.timestamp(), LEAD_SECONDS) <= 0:
-                    done.look(datetime.fromtimestamp(lane.next_at(in_flight, now.timestamp()), now.tzinfo))
 
 
 def _find_spec(upstreams: Upstreams, name: str) -> UpstreamSpec:

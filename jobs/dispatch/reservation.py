@@ -7,7 +7,7 @@ here, before anything is counted; a claim that comes later finds no reservation.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import product
@@ -53,9 +53,7 @@ PROBE_AGAIN_SECONDS = 1.0
 """When a probe is due and the lane has no job for it."""
 
 
-def take_lane_turn(
-    database: Database, wish: LaneWish, weights: Mapping[str, float], hint_seconds: float
-) -> LaneTurn | None:
+def take_lane_turn(database: Database, wish: LaneWish, hint_seconds: float) -> LaneTurn | None:
     """Write the news of a lane and reserve its next jobs; the caller hints them. None: another process has the lane."""
     with database.write() as connection:
         limited, name = is_limited(wish.spec), wish.spec.name
@@ -69,7 +67,7 @@ def take_lane_turn(
         in_flight = count_in_flight(connection, now, hint_seconds, name, None if limited else wish.model)
         total = UpstreamTotal.of(row_of_all, wish.spec, in_flight, now.timestamp(), in_turn=True)
         turn = _Turn(connection, wish, row, total, now)
-        return turn.take(weights, hint_seconds, in_flight.get(wish.key, InFlight()))
+        return turn.take(hint_seconds, in_flight.get(wish.key, InFlight()))
 
 
 class _Turn:
@@ -89,8 +87,10 @@ class _Turn:
         self._in_flight = 0
         self._tokens_needed: int | None = None
         """By the next job, which waits for them."""
+        self._is_short_of_all = False
+        self._costs: Sequence[float] = ()
 
-    def take(self, weights: Mapping[str, float], hint_seconds: float, counted: InFlight) -> LaneTurn:
+    def take(self, hint_seconds: float, counted: InFlight) -> LaneTurn:
         wish, lane, moment = self._wish, self._lane, self._moment
         lost_at = self._now - timedelta(seconds=hint_seconds)
         taken_back = self._take_back(not_(is_fresh(lost_at))) if counted.void else []
@@ -105,17 +105,14 @@ class _Turn:
             returned = self._take_back(true())
             self._in_flight -= len(returned)
             taken_back += returned
-        costs = TurnCosts.of(lane, self._total, moment)
-        for ended in wish.news.ended:
-            self._turns.projects.learn(ended.project, costs.of_ended(ended), weights.get(ended.project, 1.0))
-        if not wish.projects:
-            self._turns.projects.catch_up()
+        costs = TurnCosts.of(lane, self._total, moment, wish.streams)
+        ended = [(one.project, costs.of_ended(one)) for one in wish.news.ended]
         lifted = lift_hold(self._connection, wish.key[0], wish.news.accepted_at, wish.news.proved_at)
         held = Held.of(find_holds(self._connection), wish.key)
         restarts = bool(self._row["restart"]) and held.upstream is None
         if restarts:
             lane.restart(moment, counted.running)
-        chosen = self._choose_probe(held) if held.upstream is not None else self._choose(held, weights)
+        chosen = self._choose_probe(held) if held.upstream is not None else self._choose(held)
         self._in_flight += len(chosen)
         room = min(lane.room(self._in_flight, moment, LEAD_SECONDS), self._total.room(LEAD_SECONDS))
         room = room if (needed := self._tokens_needed) is None else 0
@@ -123,7 +120,8 @@ class _Turn:
             self._store(restarts=restarts)
         next_at = max(lane.next_at(self._in_flight, moment, needed), self._total.next_at(needed))
         look_at = datetime.fromtimestamp(next_at, self._now.tzinfo)
-        return LaneTurn(chosen, self._in_flight, room, look_at, lifted)
+        is_short = self._is_short_of_all
+        return LaneTurn(chosen, self._in_flight, room, look_at, self._costs, ended, is_short, lifted)
 
     def _store(self, *, restarts: bool) -> None:
         noted = news_columns(self._row, self._wish.news) | ({"restart": False} if restarts else {})
@@ -146,13 +144,13 @@ class _Turn:
             self._total.release(row.reserved_tokens or 0)
         return [row.id for row in rows]
 
-    def _choose(self, held: Held, weights: Mapping[str, float]) -> list[Chosen]:
+    def _choose(self, held: Held) -> list[Chosen]:
         lane_room = self._lane.room(self._in_flight, self._moment, LEAD_SECONDS)
         room = min(self._wish.most, lane_room, self._total.room(LEAD_SECONDS))
         projects = [project for project in self._wish.projects if project not in held.projects]
         if room <= 0 or not projects or held.model:
             return []
-        return self._reserve(held, projects, weights, room)
+        return self._reserve(held, projects, room)
 
     def _choose_probe(self, held: Held) -> list[Chosen]:
         """One job, if a probe of the held upstream is due: rather one that it has not failed on, of a project that was
@@ -174,7 +172,7 @@ class _Turn:
         most = self._wish.spec.limits.max_streams
         if most is None or self._total.in_flight < most:  # else it goes when a stream has ended
             for group, rather in ranks:
-                chosen = self._reserve(held, group, {}, 1, rather, paced=False) if group else []
+                chosen = self._reserve(held, group, 1, rather, paced=False) if group else []
                 if chosen:
                     break
         again_at = hold.probe_at if is_early else now + timedelta(seconds=PROBE_AGAIN_SECONDS)
@@ -185,7 +183,6 @@ class _Turn:
         self,
         held: Held,
         projects: Sequence[str],
-        weights: Mapping[str, float],
         room: int,
         rather: Rather = Rather.ANY,
         *,
@@ -196,8 +193,7 @@ class _Turn:
         last_probe = held.upstream.last_probe if held.upstream is not None else None
         values = start_values(now, wish.spec.name, wish.most_crashes, last_probe)
         choosing = Choosing(connection, wish.model, rule, values, self._turns, now)
-        costs = TurnCosts.of(self._lane, self._total, self._moment)
-        candidates = list(choosing.choose(projects, weights, room, costs.of_request))
+        candidates = list(choosing.choose(wish.grants, projects, room))
         if not candidates:
             return []
         # Locked by id, as everybody does who takes many rows. Those that another process has locked are not free.
@@ -221,14 +217,16 @@ class _Turn:
             places.append({"of_id": job.id, "of_tokens": taken, "at": at} | of_upstream)
         if chosen:
             connection.execute(_reserving(), places)
-            costs = TurnCosts.of(self._lane, self._total, self._moment)  # tokens may have become scarce meanwhile
-            choosing.note_served(chosen, weights, [costs.at_least(one["of_tokens"]) for one in places])
+            costs = TurnCosts.of(self._lane, self._total, self._moment, wish.streams)
+            self._costs = [costs.at_least(one["of_tokens"]) for one in places]
+            choosing.note_served(chosen)
         return chosen
 
     def _take_place(self, tokens: int, estimated: int) -> float | None:
         """Take a request and its tokens from the upstream's limits and the lane's; when it may be sent."""
         of_all = self._total.reserve(tokens, LEAD_SECONDS, estimated)
         if of_all is None:
+            self._is_short_of_all = True
             return None
         send_at = self._lane.reserve(tokens, self._moment, LEAD_SECONDS, estimated)
         if send_at is None:

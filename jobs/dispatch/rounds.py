@@ -1,6 +1,6 @@
 """What a round of dispatch begins with, and what it ends with."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
@@ -11,6 +11,7 @@ from jobs.dispatch.due import InFlight, count_in_flight
 from jobs.dispatch.holds import Hold, find_holds
 from jobs.dispatch.lane_news import Held
 from jobs.dispatch.lane_rows import find_lanes, read_lane
+from jobs.dispatch.reservation import LEAD_SECONDS
 from jobs.dispatch.upstream_total import ALL_MODELS, UpstreamTotal
 from jobs.pace.lane import Lane
 from jobs.upstreams import UpstreamSpec
@@ -76,3 +77,22 @@ class View:
 
     def held(self, key: Key) -> Held:
         return Held.of(self.holds, key)
+
+    def note_when_to_look(
+        self, specs: Sequence[UpstreamSpec], done: Round, in_flight_of: Mapping[Key, int], now: datetime
+    ) -> None:
+        """Lanes with jobs waiting and without room may have some before anybody wakes this process."""
+        for model in self.waiting:
+            for spec in specs:
+                key = (spec.name, model)
+                if not spec.takes(model) or key not in self.rows:
+                    continue
+                hold = self.held(key).upstream
+                if hold is not None:
+                    if hold.probe_at is not None:
+                        done.look(hold.probe_at)
+                    continue
+                in_flight = in_flight_of.get(key, 0)
+                lane = self.lane(key, spec, in_flight, now.timestamp())
+                if lane.room(in_flight, now.timestamp(), LEAD_SECONDS) <= 0:
+                    done.look(datetime.fromtimestamp(lane.next_at(in_flight, now.timestamp()), now.tzinfo))

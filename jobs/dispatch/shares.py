@@ -9,8 +9,10 @@ import heapq
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
+from functools import partial
 
 from jobs.dispatch.rounds import Key
+from jobs.dispatch.upstream_turns import Ahead
 from jobs.model.fair_turns import MOST_REMEMBERED, Turns
 from jobs.upstreams import UpstreamSpec
 
@@ -29,12 +31,15 @@ class StreamShares:
 
     def __init__(self) -> None:
         self._projects = Turns()
+        """By the seconds of this process's streams, where several upstreams share these."""
         self._rounds = Turns()
         """The same by number, of rounds in which not every lane can have a turn."""
         self._models: dict[str, Turns] = {}
         self._upstreams: dict[str, Turns] = {}
         self._looked_at: dict[str, set[str]] = {}
         """The models of each project to which streams are shared out in this round."""
+        self.contenders: dict[str, list[str]] = {}
+        """The projects that could have the streams of each upstream that were shared out last."""
         self.has_more = False
         """Whether the last look has left models out."""
 
@@ -49,7 +54,7 @@ class StreamShares:
             for project in projects:
                 models_of[project].append(model)
         if not waiting:
-            self._projects.catch_up()
+            self.catch_up()
         self._forget(waiting, models_of)
         self._looked_at = kept = {project: set(models) for project, models in models_of.items()}
         for project, models in models_of.items():
@@ -64,30 +69,55 @@ class StreamShares:
         self.has_more = sum(map(len, looked_at.values())) < sum(map(len, waiting.values()))
         return looked_at
 
-    def share(self, lanes: "LaneRooms", weights: Mapping[str, float], free: int) -> dict[Key, int]:
-        """How many of the free streams each lane gets."""
+    def catch_up(self) -> None:
+        """There are streams for all, so what one had of them is no debt."""
+        self._projects.catch_up()
+
+    def share(self, lanes: "LaneRooms", weights: Mapping[str, float], free: int, ahead: Ahead) -> dict[Key, list[str]]:
+        """For which projects each lane gets one of the free streams, in turn. Who is next at an upstream is as `ahead`
+        says; and where several upstreams share the streams of this process, by what each project had of these.
+        """
         queues = {project: self._queue(project) for project in sorted(self._looked_at)}
-        grants: dict[Key, int] = {}
+        found = {project: self._next_lane(project, queue, lanes) for project, queue in queues.items()}
+        keys = {project: key for project, key in found.items() if key is not None}
+        self.contenders = {name: [one for one, key in keys.items() if key[0] == name] for name, _ in keys.values()}
+        grants: dict[Key, list[str]] = {}
         # One lane for each project before the rest: by the time of texts alone, one with hundreds of models and short
         # texts had all turns of a round, and left streams free that others waited for.
-        crowded = sum(map(len, self._looked_at.values())) > lanes.most
-        first = self._rounds.in_order(queues)[::-1] if crowded else []
-        while free > 0 and queues:
+        crowded = sum(map(len, self._looked_at.values())) > lanes.most < min(free, lanes.shared_room)
+        first = self._rounds.in_order(keys)[::-1] if crowded else []
+        while free > 0 and keys:
             is_first = bool(first)
-            project = first.pop() if first else self._projects.next(queues)
-            key = self._next_lane(project, queues[project], lanes)
-            if key is None and lanes.are_all_taken:
-                break  # this project is the first in the next round
-            if key is None:
-                del queues[project]
-                continue
-            self._projects.take(project, weights.get(project, 1.0))
+            project = first.pop() if first else min(keys, key=partial(self._place, keys, weights, ahead, lanes))
+            if not lanes.has_room(keys[project]):
+                key = self._next_lane(project, queues[project], lanes)
+                if key is None and lanes.are_all_taken:
+                    break  # this project is the first in the next round
+                if key is None:
+                    del keys[project]
+                    continue
+                keys[project] = key
+                if not is_first:
+                    continue  # at another upstream it may not be next
+            key = keys[project]
+            weight = weights.get(project, 1.0)
+            self._take(project, queues[project], key, lanes)
+            self._projects.take(project, weight)
+            ahead.take(key[0], project, weight)
             if is_first:
                 self._rounds.take(project, 1.0)
-            lanes.take(key)
-            grants[key] = grants.get(key, 0) + 1
+            grants.setdefault(key, []).append(project)
             free -= 1
+            if (following := self._next_lane(project, queues[project], lanes)) is not None:
+                keys[project] = following
         return grants
+
+    def _place(
+        self, keys: Mapping[str, Key], weights: Mapping[str, float], ahead: Ahead, lanes: "LaneRooms", project: str
+    ) -> tuple[float, ...]:
+        """The smallest is next."""
+        own = (self._projects.place(project)[0],) if lanes.has_several else ()
+        return *own, *ahead.place(keys[project][0], project, weights.get(project, 1.0))
 
     def _queue(self, project: str) -> list[tuple[float, str]]:
         """A heap of the models by their times: whose is smallest is next."""
@@ -97,7 +127,7 @@ class StreamShares:
         return queue
 
     def _next_lane(self, project: str, queue: list[tuple[float, str]], lanes: "LaneRooms") -> Key | None:
-        """The lane whose turn it is among those of the project. None: none has room."""
+        """The lane whose turn it is among those of the project; `_take` it. None: none has room."""
         turns = self._models[project]
         while queue:
             _, model = queue[0]
@@ -107,15 +137,19 @@ class StreamShares:
                 if self.has_more:
                     turns.take(model, 1 / _PASSED_OVER)
                 continue
-            turns.take(model, 1.0)
-            heapq.heapreplace(queue, (turns.time_of(model), model))
             lowest = min(spec.tier for spec in specs)
-            weight_of = {spec.name: spec.weight for spec in specs if spec.tier == lowest}
-            upstreams = self._upstreams.setdefault(model, Turns())
-            name = upstreams.next(sorted(weight_of))
-            upstreams.take(name, weight_of[name])
-            return name, model
+            names = sorted(spec.name for spec in specs if spec.tier == lowest)
+            return self._upstreams.setdefault(model, Turns()).next(names), model
         return None
+
+    def _take(self, project: str, queue: list[tuple[float, str]], key: Key, lanes: "LaneRooms") -> None:
+        name, model = key
+        turns = self._models[project]
+        turns.take(model, 1.0)
+        if queue[0][1] == model:
+            heapq.heapreplace(queue, (turns.time_of(model), model))
+        self._upstreams[model].take(name, lanes.weight_of(name))
+        lanes.take(key)
 
     def _forget(self, models: Container[str], projects: Container[str]) -> None:
         """Drop what no longer waits once there is much of it: clients may name any number of models."""
@@ -136,6 +170,7 @@ class LaneRooms:
         self, specs: Sequence[UpstreamSpec], room: Room, shared: Mapping[str, int], most: int = sys.maxsize
     ) -> None:
         self._specs = specs
+        self.has_several = len(specs) > 1
         self._room = room
         self._shared = dict(shared)
         self.most = most
@@ -150,6 +185,18 @@ class LaneRooms:
     def open_to(self, model: str) -> list[UpstreamSpec]:
         """The upstreams that take one more of this model."""
         return [spec for spec in self._specs if self._shared[spec.name] > 0 and self._left_of(spec, model) > 0]
+
+    @property
+    def shared_room(self) -> int:
+        """How many more all upstreams take together."""
+        return sum(max(0, room) for room in self._shared.values())
+
+    def has_room(self, key: Key) -> bool:
+        """Whether this lane takes one more."""
+        return any(spec.name == key[0] for spec in self.open_to(key[1]))
+
+    def weight_of(self, name: str) -> float:
+        return next(spec.weight for spec in self._specs if spec.name == name)
 
     def take(self, key: Key) -> None:
         """A stream of this lane is given out."""

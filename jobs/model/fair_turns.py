@@ -11,14 +11,10 @@ from typing import Any, Self
 MOST_REMEMBERED = 500
 """One that has no turn for a long time is forgotten: it would start where the others are anyway."""
 
-DEAR = 4.0
-"""A turn that cost so many times what it was charged is charged the rest at its end. If each turn were settled to the
-letter, the projects would have all streams by turns in place of a share each.
-"""
-
 MOST_OPEN = 1000
 """With so many turns whose cost is not known yet, half of them are forgotten: the cost of some is never reported."""
 
+MOST_SEEN = 10
 _LEARNING = 0.1
 """How much the latest cost counts in the average of costs."""
 
@@ -31,6 +27,8 @@ class Turns:
         self._times: dict[str, float] = {}
         self._costs: dict[str, float] = {}
         self._cost: float | None = None
+        self._seen: dict[str, int] = {}
+        """How many costs of each are known, up to `MOST_SEEN`."""
         self._open: dict[str, tuple[float, float]] = {}
         """How many turns of each wait for their cost, and what they were charged together."""
 
@@ -41,13 +39,15 @@ class Turns:
         turns._times = {str(name): float(time) for name, time in stored.get("times", {}).items()}
         turns._costs = {str(name): float(cost) for name, cost in stored.get("costs", {}).items()}
         turns._cost = stored.get("cost")
+        turns._seen = {str(name): int(seen) for name, seen in stored.get("seen", {}).items()}
         turns._open = {str(name): (float(count), float(cost)) for name, (count, cost) in stored.get("open", {}).items()}
         return turns
 
     def as_json(self) -> dict[str, Any]:
         if len(self._times) > MOST_REMEMBERED:
             self.forget_others(set(sorted(self._times, key=self.time_of)[-MOST_REMEMBERED:]))
-        return {"now": self._now, "times": self._times, "costs": self._costs, "cost": self._cost, "open": self._open}
+        costs = {"costs": self._costs, "cost": self._cost, "seen": self._seen}
+        return {"now": self._now, "times": self._times, **costs, "open": self._open}
 
     def copy(self) -> Self:
         """The same turns, to look ahead in."""
@@ -58,53 +58,72 @@ class Turns:
         if len(self._times) > MOST_REMEMBERED:
             self._times = {name: time for name, time in self._times.items() if name in names}
             self._costs = {name: cost for name, cost in self._costs.items() if name in self._times}
+            self._seen = {name: seen for name, seen in self._seen.items() if name in self._times}
             self._open = {name: open_turns for name, open_turns in self._open.items() if name in self._times}
 
     def time_of(self, name: str) -> float:
         """Its virtual time: of some that share, the one with the smallest is next."""
         return self._times.get(name, 0.0)
 
+    def has_several(self) -> bool:
+        """Whether more than one has had a turn."""
+        return len(self._times) > 1
+
     def next(self, names: Iterable[str]) -> str:
-        return min(names, key=self._place)
+        return min(names, key=self.place)
 
     def in_order(self, names: Iterable[str]) -> list[str]:
         """These, as they would be next if each had one turn."""
-        return sorted(names, key=self._place)
+        return sorted(names, key=self.place)
 
-    def _place(self, name: str) -> tuple[float, float]:
+    def place(self, name: str) -> tuple[float, float]:
         time = self.time_of(name)
         return max(time, self._now), time
 
-    def take(self, name: str, weight: float, at_least: float = 0.0, *, exactly: float | None = None) -> None:
+    def take(
+        self,
+        name: str,
+        weight: float,
+        at_least: float = 0.0,
+        *,
+        exactly: float | None = None,
+        others: Iterable[str] = (),
+    ) -> None:
         """It has a turn, which costs as much as its turns before, and at least what is known already; or `exactly` so
-        much, if it is over.
+        much, if it is over. Of `others` that could have had it, none is taken for one that was away: two processes may
+        give a turn to the same one.
         """
-        self._now = max(self.time_of(name), self._now)
-        cost = max(self._expected(name), at_least) if exactly is None else exactly
-        self._times[name] = self._now + cost / weight
+        start = max(self.time_of(name), self._now)
+        self._now = max(self._now, min([start, *map(self.time_of, others)]))
+        expected = self.expected(name)
+        cost = max(expected, at_least) if exactly is None else exactly
+        self._times[name] = start + cost / weight
         if exactly is None and name in self._costs:  # else nothing was known of it, and the first ones are no debt
             count, charged = self._open.get(name, (0.0, 0.0))
             part = 0.5 if count >= MOST_OPEN else 1.0
-            self._open[name] = (part * count + 1.0, part * charged + cost)
+            self._open[name] = (part * count + 1.0, part * charged + expected)
 
     def learn(self, name: str, cost: float, weight: float = 1.0) -> None:
-        """A turn of this one has cost so much: the next ones are expected to cost about the same.
-
-        By the expectation alone, one that had some cheap turns before each dear one paid for few of these.
+        """A turn of this one has cost so much: the next ones are expected to cost about the same, and what it was
+        charged for this one is settled. By the expectation alone, one that had some cheap turns before each dear one
+        paid for few of these.
         """
         count, charged = self._open.get(name, (0.0, 0.0))
         if count >= 1.0:
             expected = charged / count
             self._open[name] = (count - 1.0, charged - expected)
-            if cost > DEAR * expected:
-                self._times[name] = self.time_of(name) + (cost - expected) / weight
-        known = self._costs.get(name, self._cost)
-        self._costs[name] = cost if known is None else known + _LEARNING * (cost - known)
+            self._times[name] = self.time_of(name) + (cost - expected) / weight
+        # The first of one count whole. Begun at the mean of all, one with short texts paid for long ones twenty times.
+        seen = self._seen.get(name, 0 if name not in self._costs else MOST_SEEN) + 1
+        known = self._costs.get(name, 0.0)
+        self._costs[name] = known + max(_LEARNING, 1 / seen) * (cost - known)
+        self._seen[name] = min(seen, MOST_SEEN)
         self._cost = cost if self._cost is None else self._cost + _LEARNING * (cost - self._cost)
 
     def catch_up(self) -> None:
         """Nobody waits: what some had while the others wanted nothing is no debt."""
         self._now = max(self._times.values(), default=self._now)
 
-    def _expected(self, name: str) -> float:
+    def expected(self, name: str) -> float:
+        """What its next turn will probably cost."""
         return self._costs.get(name, self._cost) or 1.0

@@ -76,13 +76,13 @@ class Lane:
                     self._refused(report, now)
                 case Finished():
                     self.state.rate.log.finished(report)
-                    self.state.tokens.settle(report, self._token_rate(now))
+                    self.state.tokens.settle(report, self.token_rate(now))
                     self.state.window.finished(report)
                     if report.output_tokens is not None:
                         self.state.sizes.add(report.output_tokens)
                 case Unplanned():
                     self.state.rate.take(report.at, self._known(now), exact=True)
-                    self.state.tokens.take(report.estimated_tokens, self._token_rate(now))
+                    self.state.tokens.take(report.estimated_tokens, self.token_rate(now))
                 case Unsent():
                     self.release(report.reserved_tokens, now)
                 case Observed(kind="requests"):
@@ -96,7 +96,7 @@ class Lane:
         state = self.state
         if state.judged is None or now < state.judge_at:
             return
-        state.is_stray = judge_refusal(state, self._token_rate(now), now)
+        state.is_stray = judge_refusal(state, self.token_rate(now), now)
         if not state.is_stray and state.pause_after > now:
             self._pause_until(state.pause_after, now)
         if state.paused_until - now >= LONG_PAUSE:
@@ -121,14 +121,14 @@ class Lane:
 
     def expect(self, estimated_tokens: int, now: float) -> int:
         """What a request of this estimate is to take: what it will probably use. Never more than a minute's tokens."""
-        return round(self.state.tokens.expect(max(0, estimated_tokens), self._token_rate(now)))
+        return round(self.state.tokens.expect(max(0, estimated_tokens), self.token_rate(now)))
 
     def reserve(self, tokens: int, now: float, lead: float = 0.0, estimated: int | None = None) -> float | None:
         """Take one request and these tokens, which `expect` gave for `estimated`. The time to send it at (`now`, or at
         most `lead` later); None: no room now."""
         self._advance(now)
         state, lead = self.state, self._lead(lead, now)
-        known, amount, token_rate = self._known(now), max(0, tokens), self._token_rate(now)
+        known, amount, token_rate = self._known(now), max(0, tokens), self.token_rate(now)
         tokens_at = state.tokens.opens_at(amount, token_rate, now)
         if tokens_at > now + lead:
             state.tokens.held_at = now
@@ -145,7 +145,7 @@ class Lane:
     def release(self, reserved_tokens: int, now: float) -> None:
         """Give back a reservation that was never sent: a hint that was lost, a job that was cancelled before."""
         self._advance(now)
-        self.state.tokens.give_back(max(0, reserved_tokens), self._token_rate(now))
+        self.state.tokens.give_back(max(0, reserved_tokens), self.token_rate(now))
         self.state.rate.log.release()
 
     def restart(self, now: float, running: int) -> None:
@@ -180,7 +180,7 @@ class Lane:
 
     def estimate_output(self, most: int | None = None) -> int:
         """The output tokens of a text that may take `most`: what nearly all of this lane took, or a guess."""
-        return self.state.sizes.expect(most, BELIEVED_SECONDS * (self._token_rate(self.state.at) or 0.0))
+        return self.state.sizes.expect(most, BELIEVED_SECONDS * (self.token_rate(self.state.at) or 0.0))
 
     def most_streams(self) -> int:
         size = int(self.state.window.size)
@@ -188,7 +188,7 @@ class Lane:
 
     def _tokens_at(self, tokens: int | None, now: float) -> float:
         amount = self.expect(self.estimate_output(), now) if tokens is None else tokens
-        return self.state.tokens.opens_at(amount, self._token_rate(now), now)
+        return self.state.tokens.opens_at(amount, self.token_rate(now), now)
 
     def _lead(self, lead: float, now: float) -> float:
         is_searching = self._known(now) is None and self.state.rate.is_searching()
@@ -197,7 +197,8 @@ class Lane:
     def _known(self, now: float) -> float | None:
         return self.state.rate.known(self.limits.requests_per_minute, now)
 
-    def _token_rate(self, now: float) -> float | None:
+    def token_rate(self, now: float) -> float | None:
+        """A second; None: no limit of them is known."""
         return self.state.tokens.rate(self.limits.tokens_per_minute, now)
 
     def _advance(self, now: float) -> None:
@@ -206,7 +207,7 @@ class Lane:
         state = self.state
         state.at = max(state.at, now)
         state.rate.log.advance(now)
-        state.tokens.advance(self._token_rate(now), now)
+        state.tokens.advance(self.token_rate(now), now)
 
     def _accepted(self, report: Accepted, now: float) -> None:
         state = self.state
@@ -223,7 +224,7 @@ class Lane:
 
     def _refused(self, report: Refused, now: float) -> None:
         state = self.state
-        state.tokens.refused(max(0, report.reserved_tokens), self._token_rate(now))
+        state.tokens.refused(max(0, report.reserved_tokens), self.token_rate(now))
         state.rate.log.refused(report)
         if state.judged is None and report.sent_at >= state.cut_at:
             state.judged, state.judge_at = (report.sent_at, report.in_flight), now + JUDGE_SECONDS

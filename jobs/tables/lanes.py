@@ -11,8 +11,8 @@ lanes = Table(
     metadata,
     Column("upstream", Text, primary_key=True),
     Column("model", Text, primary_key=True),
-    # JSON: the controller's state (`jobs/pace/lane.py`), and whose turn it is (`jobs/model/fair_turns.py`). Null:
-    # nothing is known.
+    # JSON: the controller's state (`jobs/pace/lane.py`), and whose turn it is: among the projects of the
+    # upstream in the row without a model (`jobs/dispatch/upstream_turns.py`). Null: nothing is known.
     Column("pace", Text),
     Column("turns", Text),
     Column("updated_at", UtcDateTime, nullable=False),

@@ -82,7 +82,7 @@ class Mix:
 
     def begins(self) -> float:
         """When it is measured from: by then each has had its first texts, and the pace is known."""
-        return 20.0 + max(self.longest, max(member.from_second for member in self.members))
+        return 20.0 + max(self.longest, *(member.from_second for member in self.members))
 
 
 def rates(mix: Mix) -> list[float]:
@@ -127,7 +127,7 @@ def random_mix(seed: int) -> Mix:
     if kind < 0.5:  # the workers have more streams than the upstream
         more = dice.choice([1, 1, 2, 5])
         mix = replace(mix, max_streams=streams, workers=tuple(more * each for each in workers))
-    if dice.random() < 0.35:
+    if dice.random() < 0.35 and streams >= 4:  # of fewer, some are free until the next request may go
         mix = replace(mix, requests_per_minute=_scarce(dice, mix, 1))
     if dice.random() < 0.3:
         mix = replace(mix, tokens_per_minute=_scarce(dice, mix, 2))

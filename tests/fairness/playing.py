@@ -6,7 +6,7 @@ import random
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from functools import partial
 from unittest import mock
 
 from jobs.dispatch.lane_news import Ended
@@ -18,6 +18,8 @@ from jobs.model.endings import MAX_CRASHES, JobError
 from jobs.store.database import Database
 from jobs.upstreams import Upstreams, UpstreamSpec
 from tests.fairness.mixes import Mix
+from tests.fairness.running import Text, Worker
+from tests.fairness.seen import Log, Seen
 from tests.store.reserving import HINT_SECONDS
 from tests.store.store_fixtures import USAGE, Clock, written
 from worker.reports import LaneReporter, Sent
@@ -29,49 +31,6 @@ HINT_TAKES, FAILS_AFTER = 0.01, 0.05
 SHORTEST_ROUND, LONGEST_ROUND = 0.02, 1.0
 RESCUED_AFTER = 20.0
 LEASE = 1e7
-
-
-@dataclass(slots=True)
-class Text:
-    """A job that runs."""
-
-    claimed: Claimed
-    member: int
-    worker: "Worker"
-    begun: float
-    sent: Sent | None = None
-    part: int = 1
-    ends: float = 0.0
-
-
-@dataclass(slots=True)
-class Worker:
-    streams: int
-    lanes: Lanes
-    reporter: LaneReporter
-    running: set[str] = field(default_factory=set)
-    round_at: float | None = None
-    last_round: float = -1.0
-    is_dead: bool = False
-
-
-@dataclass
-class Seen:
-    """What a play showed, of the time that is measured."""
-
-    seconds: float
-    texts: list[int]
-    """Of each project, how many began."""
-    stream_seconds: list[float]
-    requests: list[int]
-    tokens: list[float]
-    idle: float
-    """Stream seconds that were free while a job was due that could run."""
-    passed: list[int]
-    """How many texts of others began while each waited for its first."""
-    first: list[float]
-    """How long each waited for that."""
-    lost_models: list[str]
 
 
 class Play:
@@ -89,14 +48,7 @@ class Play:
         self.waiting = Counter[int]()
         self.models = [self._models_of(place) for place in range(len(mix.members))]
         self.next_model = [itertools.cycle(models) for models in self.models]
-        self.used: dict[int, list[tuple[float, float]]] = {place: [] for place in range(len(mix.members))}
-        self.begun: list[tuple[float, int]] = []
-        self.requested: list[tuple[float, int, int]] = []
-        self.first: dict[int, tuple[float, int]] = {}
-        self.came: dict[int, tuple[float, int]] = {}
-        self.busy: list[tuple[float, int]] = []
-        self.idle, self.idle_since = 0.0, 0.0
-        self.started = Counter[str]()
+        self.log = Log(len(mix.members))
         self.workers = [self._worker(streams) for streams in mix.workers]
 
     def _models_of(self, place: int) -> list[str]:
@@ -123,18 +75,17 @@ class Play:
         with virtual_rounds(self.mix.turn_seconds):
             while self.events and self.events[0][0] <= self.mix.seconds:
                 at, _, action = heapq.heappop(self.events)
-                self._note_idle(at)
                 self.now = at
                 self.clock.now = self.start
                 self.clock.advance(at)
                 action()
-        return self._seen()
+        return self.log.seen(self.mix, {text.claimed.job.id: (text.member, text.begun) for text in self.texts.values()})
 
     def arrive(self, place: int) -> None:
         """More of its texts are due."""
         member = self.mix.members[place]
         if self.waiting[place] == 0:
-            self.came.setdefault(place, (self.now, len(self.begun)))
+            self.log.came.setdefault(place, (self.now, len(self.log.begun)))
         if member.a_second is None:
             most = max(2 * self.mix.streams, len(self.models[place]), 10)
             self.submit(place, 2 * most - self.waiting[place])
@@ -168,7 +119,7 @@ class Play:
         done = worker.lanes.reserve(worker.streams - len(worker.running), MAX_CRASHES)
         if done.reserved:
             ids = list(done.reserved)
-            self.at(self.now + HINT_TAKES, lambda: self.deliver(ids))
+            self.at(self.now + HINT_TAKES, lambda: self.take_hints(ids))
         until = LONGEST_ROUND
         if done.look_at is not None:
             until = min(until, (done.look_at - self.clock()).total_seconds())
@@ -176,11 +127,8 @@ class Play:
             until = LONGEST_ROUND  # the end of a text wakes it
         self.wake(worker, max(self.now + until, self.now + SHORTEST_ROUND))
 
-    def deliver(self, ids: Sequence[str]) -> None:
-        self.hints.extend(ids)
-        self.take_hints()
-
-    def take_hints(self) -> None:
+    def take_hints(self, more: Sequence[str] = ()) -> None:
+        self.hints.extend(more)
         takes: list[tuple[str, Worker]] = []
         free = {id(one): one.streams - len(one.running) for one in self.workers if not one.is_dead}
         while self.hints:
@@ -203,10 +151,9 @@ class Play:
         assert job_id not in self.texts, "a job runs twice"
         self.texts[job_id] = text = Text(claimed, place, worker, self.now)
         worker.running.add(job_id)
-        self.started[claimed.job.model] += 1
         self.waiting[place] -= 1
-        self.first.setdefault(place, (self.now, len(self.begun)))
-        self.begun.append((self.now, place))
+        self.log.first.setdefault(place, (self.now, len(self.log.begun)))
+        self.log.begun.append((self.now, place))
         member = self.mix.members[place]
         most = max(2 * self.mix.streams, len(self.models[place]), 10)
         if member.a_second is None and self.waiting[place] < most:
@@ -220,7 +167,7 @@ class Play:
         member = self.mix.members[text.member]
         unplanned = None if text.part == 1 else member.prompt + member.output
         sent = text.sent = text.worker.reporter.send(text.claimed, unplanned, before)
-        self.requested.append((self.now, text.member, member.prompt + member.output))
+        self.log.requested.append((self.now, text.member, member.prompt + member.output))
         roll = self.dice.random()
         if text.part == 1 and roll < member.fails + member.retries:
             self.at(self.now + FAILS_AFTER, lambda: self.fail(text, is_retried=roll >= member.fails))
@@ -229,11 +176,15 @@ class Play:
         takes = max(0.02, spread * member.seconds / member.parts)
         if text.part == 1 and self.dice.random() < member.cancels:
             self.at(self.now + takes * member.parts / 2, lambda: self.cancel(text))
-        self.at(self.now + min(FAILS_AFTER, takes / 2), lambda: self._is_live(text, sent) and sent.accept())
+        self.at(self.now + min(FAILS_AFTER, takes / 2), lambda: self.accept(text, sent))
         self.at(self.now + takes, lambda: self.end(text, sent))
 
     def _is_live(self, text: Text, sent: Sent) -> bool:
         return not text.worker.is_dead and self.texts.get(text.claimed.job.id) is text and text.sent is sent
+
+    def accept(self, text: Text, sent: Sent) -> None:
+        if self._is_live(text, sent):
+            sent.accept()
 
     def end(self, text: Text, sent: Sent) -> None:
         if not self._is_live(text, sent):
@@ -252,7 +203,7 @@ class Play:
         self.leave(text)
 
     def fail(self, text: Text, *, is_retried: bool) -> None:
-        if text.worker.is_dead or text.sent is None or self.texts.get(text.claimed.job.id) is not text:
+        if text.sent is None or not self._is_live(text, text.sent):
             return
         kind = ServerError if is_retried else Rejected
         text.sent.close()
@@ -266,7 +217,7 @@ class Play:
         self.leave(text)
 
     def cancel(self, text: Text) -> None:
-        if text.worker.is_dead or text.sent is None or self.texts.get(text.claimed.job.id) is not text:
+        if text.sent is None or not self._is_live(text, text.sent):
             return
         text.sent.close()
         text.sent.end(None)
@@ -276,14 +227,13 @@ class Play:
     def leave(self, text: Text) -> None:
         self.texts.pop(text.claimed.job.id)
         text.worker.running.discard(text.claimed.job.id)
-        self.used[text.member].append((text.begun, self.now))
+        self.log.used[text.member].append((text.begun, self.now))
         self.wake(text.worker)
         self.take_hints()
 
     def restart(self) -> None:
         """A worker is killed. Its jobs are rescued later, and another worker begins at once."""
-        place = self.dice.randrange(len(self.workers))
-        dead = self.workers[place]
+        dead = self.workers[place := self.dice.randrange(len(self.workers))]
         dead.is_dead = True
         lost = [self.texts[job_id] for job_id in dead.running]
         self.at(self.now + RESCUED_AFTER, lambda: self.rescue(lost))
@@ -293,48 +243,16 @@ class Play:
     def rescue(self, lost: Sequence[Text]) -> None:
         for text in lost:
             self.texts.pop(text.claimed.job.id)
-            self.used[text.member].append((text.begun, self.now))
+            self.log.used[text.member].append((text.begun, self.now))
             transitions.release(self.database, text.claimed.job.id, text.claimed.attempt, written())
             self.waiting[text.member] += 1
         for worker in self.workers:
             self.wake(worker)
 
-    def _note_idle(self, until: float) -> None:
-        free = self.mix.streams - len(self.texts)
-        free = min(free, sum(one.streams - len(one.running) for one in self.workers))
-        due = sum(max(0, count) for count in self.waiting.values())
-        if self.now >= self.mix.begins() and free > 0:
-            self.idle += min(free, due) * (until - self.now)
-
-    def _seen(self) -> Seen:
-        since, until = self.mix.begins(), self.mix.seconds
-        for text in self.texts.values():
-            self.used[text.member].append((text.begun, until))
-        places = range(len(self.mix.members))
-        used = [sum(max(0.0, end - max(begun, since)) for begun, end in self.used[place]) for place in places]
-        passed, first = [], []
-        for place in places:
-            came, count = self.came.get(place, (until, len(self.begun)))
-            at, then = self.first.get(place, (until, len(self.begun)))
-            passed.append(sum(who != place for _, who in self.begun[count:then]))
-            first.append(at - came)
-        return Seen(
-            until - since,
-            [sum(at >= since and who == place for at, who in self.begun) for place in places],
-            used,
-            [sum(at >= since and who == place for at, who, _ in self.requested) for place in places],
-            [sum(size for at, who, size in self.requested if at >= since and who == place) for place in places],
-            self.idle,
-            passed,
-            first,
-            [model for models in self.models for model in models if not self.started[model]],
-        )
-
 
 @contextmanager
 def virtual_rounds(turn_seconds: float) -> Iterator[None]:
     """What a turn takes decides how many a round has: so long by this clock, whatever the machine does."""
-    ticks = itertools.count()
-    with mock.patch("jobs.dispatch.lanes.monotonic", lambda: next(ticks) * turn_seconds):
+    ticks = map(turn_seconds.__mul__, itertools.count())
+    with mock.patch("jobs.dispatch.lanes.monotonic", partial(next, ticks)):
         yield
-

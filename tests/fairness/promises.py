@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.fairness.mixes import Member, Mix, rates
-from tests.fairness.playing import Seen
+from tests.fairness.seen import Seen
 
 LEAST_SHARE = 0.6
 """Of its fair share does each project get at least, if it always has texts due."""

@@ -7,6 +7,7 @@ from itertools import chain, cycle, repeat
 from statistics import mean
 
 from jobs.dispatch.shares import LaneRooms, StreamShares
+from jobs.dispatch.upstream_turns import Ahead
 from jobs.model.fair_turns import Turns
 from jobs.upstreams import UNDECLARED, UpstreamSpec
 
@@ -15,16 +16,18 @@ STREAMS = 20
 
 def share(texts: dict[str, Iterator[float]], seconds: int) -> Counter[str]:
     """The stream-seconds that each project gets that always has texts of so many seconds waiting."""
-    shares, got = StreamShares(), Counter[str]()
+    shares, turns, got = StreamShares(), Turns(), Counter[str]()
     running: list[tuple[float, str, float]] = []
     for now in range(seconds):
         for _, project, took in [one for one in running if one[0] <= now]:
-            shares.learn(project, took)
+            turns.learn(project, took)
         running = [one for one in running if one[0] > now]
         shares.look_at({project: [project] for project in texts})
         rooms = LaneRooms([UNDECLARED], lambda _spec, _model: 1000, {"default": 1000})
-        for (_, project), count in shares.share(rooms, {}, STREAMS - len(running)).items():
-            for _ in range(count):
+        ahead = Ahead({"default": turns.copy()}, {})
+        for (_, project), granted in shares.share(rooms, {}, STREAMS - len(running), ahead).items():
+            for _ in granted:
+                turns.take(project, 1.0, others=texts)
                 takes = next(texts[project])
                 running.append((now + takes, project, takes))
         got.update(project for _, project, _ in running)
@@ -40,18 +43,21 @@ def test_cheap_texts_before_each_long_one_make_these_no_cheaper() -> None:
 
 def test_hundreds_of_models_with_short_texts_leave_a_long_text_its_turn_in_each_round() -> None:
     """By time alone, these had nearly all ten lanes of a round, and the long texts five of thirty free streams."""
-    shares, running, held = StreamShares(), list[tuple[float, str]](), list[int]()
+    shares, turns, running, held = StreamShares(), Turns(), list[tuple[float, str]](), list[int]()
     seconds = {f"m{number}": 0.1 for number in range(200)} | {"own": 20.0}
     project = dict.fromkeys(seconds, "many") | {"own": "long"}
     for at in range(500):  # fifths of a second
         for _, model in [one for one in running if one[0] <= at]:
-            shares.learn(project[model], seconds[model])
+            turns.learn(project[model], seconds[model])
         running = [one for one in running if one[0] > at]
         room = Counter({"own": 30}) - Counter(model for _, model in running)
         shares.look_at({model: [project[model]] for model in seconds if model != "own" or room["own"]})
         rooms = LaneRooms([UNDECLARED], partial(_room, room), {"default": 100}, 10)
-        for (_, model), count in shares.share(rooms, {}, 100 - len(running)).items():
-            running += [(at + 5 * seconds[model], model)] * count
+        ahead = Ahead({"default": turns.copy()}, {})
+        for (_, model), granted in shares.share(rooms, {}, 100 - len(running), ahead).items():
+            for one in granted:
+                turns.take(one, 1.0)
+                running.append((at + 5 * seconds[model], model))
         held.append(sum(model == "own" for _, model in running))
     assert mean(held[200:]) >= 28, held
 
@@ -83,5 +89,5 @@ def test_a_version_before_reads_the_turns_and_this_one_reads_its_own() -> None:
     turns.take("a", 1.0)
     stored = turns.as_json()
     assert Turns.from_json(stored).as_json() == stored
-    before = {name: value for name, value in stored.items() if name != "open"}
-    assert Turns.from_json(before).as_json() == {**stored, "open": {}}
+    before = {name: value for name, value in stored.items() if name not in ("open", "seen")}
+    assert Turns.from_json(before).as_json() == {**stored, "open": {}, "seen": {}}

@@ -1,0 +1,167 @@
+"""Whose turn it is at each upstream, of all its models, for all processes: kept in the row of the upstream.
+
+A round reads the turns as they are and gives its streams out by them. What it gave, and what the turns that have ended
+cost, it writes at its end, so no turn of a lane waits for this row. Two processes that read the same row may both give
+the next stream to the same project; then it waits so much longer for the one after.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from sqlalchemy import Connection, RowMapping
+
+from jobs.dispatch.lane_news import LaneTurn, LaneWish
+from jobs.dispatch.lane_rows import lock_lane, store_lane
+from jobs.dispatch.upstream_total import ALL_MODELS
+from jobs.model.fair_turns import Turns
+from jobs.store.database import Database
+
+STREAMS_SECONDS = 300.0
+"""The streams of a process count for so long after it wrote here last."""
+
+AGAIN_SECONDS = 30.0
+"""So often it says how many it has."""
+
+ALONE_SECONDS = 1.0
+"""Where one project has all turns, they are written no more often than this."""
+
+
+class _Note(NamedTuple):
+    """A turn that a project had, or that is over."""
+
+    project: str
+    cost: float
+    weight: float
+    is_over: bool
+    others: tuple[str, ...] = ()
+    """Those that waited for the same turn."""
+
+
+class UpstreamTurns:
+    """Used by the rounds of one process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._process = uuid4().hex[:12]
+        self._most_free = 0
+        self._turns: dict[str, Turns] = {}
+        self._streams: dict[str, int] = {}
+        self._notes: dict[str, list[_Note]] = {}
+        self._stored_at: dict[str, float] = {}
+        self._passed: Counter[tuple[str, str]] = Counter()
+        """How many turns each could not use since it had one: none of its jobs was due there. It pays for none, and yet
+        the others are not to wait for it.
+        """
+
+    def read(self, rows: Mapping[tuple[str, str], RowMapping], free: int) -> None:
+        """Begin a round with the turns as these rows have them, and with what is not written yet."""
+        self._most_free = max(self._most_free, free)
+        now = self._database.now().timestamp()
+        self._turns, self._streams = {}, {}
+        for (name, model), row in rows.items():
+            if model == ALL_MODELS:
+                stored = json.loads(row["turns"] or "{}")
+                self._turns[name] = Turns.from_json(stored.get("projects", {}))
+                self._streams[name] = sum(streams for streams, _ in self._others(stored, now).values())
+        for name, notes in self._notes.items():
+            _apply(self._turns.setdefault(name, Turns()), notes)
+
+    def streams(self, upstream: str) -> int:
+        """How many streams all processes have that use it."""
+        return self._streams.get(upstream, 0) + self._most_free
+
+    def look_ahead(self) -> "Ahead":
+        """The same turns, to give streams out by."""
+        return Ahead({name: turns.copy() for name, turns in self._turns.items()}, self._passed)
+
+    def note(self, wish: LaneWish, turn: LaneTurn, weights: Mapping[str, float], others: Iterable[str]) -> None:
+        """Who had a turn in a lane, who could not use one, and what those have cost that are over."""
+        name = wish.spec.name
+        for project, cost in turn.ended:
+            self.learn(name, project, cost, weights.get(project, 1.0))
+        for job, cost in zip(turn.reserved, turn.costs, strict=True):
+            self.take(name, job.project, weights.get(job.project, 1.0), cost, others)
+        if turn.room > 0:
+            for project in Counter(wish.grants) - Counter(job.project for job in turn.reserved):
+                self._passed[name, project] += 1
+
+    def take(self, upstream: str, project: str, weight: float, at_least: float, others: Iterable[str]) -> None:
+        """A job of the project was reserved there."""
+        self._passed.pop((upstream, project), None)
+        able = tuple(other for other in others if not self._passed.get((upstream, other)))
+        self._note(upstream, _Note(project, at_least, weight, is_over=False, others=able))
+
+    def learn(self, upstream: str, project: str, cost: float, weight: float) -> None:
+        """A turn is over."""
+        self._note(upstream, _Note(project, cost, weight, is_over=True))
+
+    def store(self, waiting: Mapping[str, Iterable[str]]) -> None:
+        """Write what is new, unless another process has the row. `waiting`: the projects that wait, by model."""
+        now = self._database.now()
+        is_nobody = not any(waiting.values())
+        for name in [name for name, notes in self._notes.items() if notes and self._is_due(name, now)]:
+            with self._database.write() as connection:
+                if self._write(connection, name, now, is_nobody=is_nobody):
+                    self._notes.pop(name)
+                    self._stored_at[name] = now.timestamp()
+
+    def _note(self, upstream: str, note: _Note) -> None:
+        self._notes.setdefault(upstream, []).append(note)
+        _apply(self._turns.setdefault(upstream, Turns()), [note])
+
+    def _is_due(self, name: str, now: datetime) -> bool:
+        elapsed = now.timestamp() - self._stored_at.get(name, 0.0)
+        return not 0 <= elapsed < ALONE_SECONDS or self._turns[name].has_several()
+
+    def _write(self, connection: Connection, name: str, now: datetime, *, is_nobody: bool) -> bool:
+        row = lock_lane(connection, (name, ALL_MODELS), now)
+        if row is None:
+            return False
+        stored = json.loads(row["turns"] or "{}")
+        turns = Turns.from_json(stored.get("projects", {}))
+        _apply(turns, self._notes[name])
+        if is_nobody:
+            turns.catch_up()
+        moment = now.timestamp()
+        streams = self._others(stored, moment) | {self._process: (self._most_free, moment)}
+        store_lane(
+            connection, (name, ALL_MODELS), {"turns": json.dumps({"projects": turns.as_json(), "streams": streams})}
+        )
+        return True
+
+    def _others(self, stored: Mapping[str, Any], moment: float) -> dict[str, tuple[int, float]]:
+        return {
+            process: (streams, at)
+            for process, (streams, at) in stored.get("streams", {}).items()
+            if process != self._process and moment - at < STREAMS_SECONDS
+        }
+
+
+class Ahead:
+    """The turns of all upstreams as they will be once what a round gives out is taken."""
+
+    def __init__(self, turns: dict[str, Turns], passed: Mapping[tuple[str, str], int]) -> None:
+        self._turns = turns
+        self._passed = passed
+
+    def place(self, upstream: str, project: str, weight: float) -> tuple[float, float]:
+        """The smallest is next."""
+        turns = self._turns.setdefault(upstream, Turns())
+        start, time = turns.place(project)
+        passed = self._passed.get((upstream, project), 0)
+        return start + passed * turns.expected(project) / weight, time
+
+    def take(self, upstream: str, project: str, weight: float) -> None:
+        self._turns.setdefault(upstream, Turns()).take(project, weight)
+
+
+def _apply(turns: Turns, notes: Iterable[_Note]) -> None:
+    for note in notes:
+        if note.is_over:
+            turns.learn(note.project, note.cost, note.weight)
+        else:
+            turns.take(note.project, note.weight, note.cost, others=note.others)
