@@ -81,7 +81,11 @@ class View:
     def note_when_to_look(
         self, specs: Sequence[UpstreamSpec], done: Round, in_flight_of: Mapping[Key, int], now: datetime
     ) -> None:
-        """Lanes with jobs waiting and without room may have some before anybody wakes this process."""
+        """Lanes and upstreams with jobs waiting and without room may have some before anybody wakes this process."""
+        for spec in specs:
+            total = self.total(spec, now.timestamp())
+            if total.room(LEAD_SECONDS) <= 0 and any(spec.takes(model) for model in self.waiting):
+                done.look(datetime.fromtimestamp(total.next_at(), now.tzinfo))
         for model in self.waiting:
             for spec in specs:
                 key = (spec.name, model)

@@ -8,6 +8,7 @@ the next stream to the same project; then it waits so much longer for the one af
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -18,7 +19,7 @@ from jobs.dispatch.lane_news import LaneTurn, LaneWish
 from jobs.dispatch.lane_rows import lock_lane, store_lane
 from jobs.dispatch.upstream_total import ALL_MODELS
 from jobs.model.fair_turns import Turns
-from jobs.store.database import Database
+from jobs.store.database import DATABASE_ERRORS, Database
 
 STREAMS_SECONDS = 300.0
 """The streams of a process count for so long after it wrote here last."""
@@ -104,9 +105,12 @@ class UpstreamTurns:
         now = self._database.now()
         is_nobody = not any(waiting.values())
         for name in [name for name, notes in self._notes.items() if notes and self._is_due(name, now)]:
-            with self._database.write() as connection:
-                if self._write(connection, name, now, is_nobody=is_nobody):
-                    self._notes.pop(name)
+            # Without the database the notes wait for the next round. What this one has reserved must be hinted now.
+            with suppress(*DATABASE_ERRORS):
+                with self._database.write() as connection:
+                    is_written = self._write(connection, name, now, is_nobody=is_nobody)
+                if is_written:
+                    del self._notes[name]
                     self._stored_at[name] = now.timestamp()
 
     def _note(self, upstream: str, note: _Note) -> None:

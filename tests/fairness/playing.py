@@ -6,10 +6,10 @@ import random
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from unittest import mock
 
-from jobs.dispatch.lane_news import Ended
 from jobs.dispatch.lanes import Lanes
 from jobs.intake.submission import BatchOptions, NewJob, submit_batch
 from jobs.lifecycle import transitions
@@ -159,14 +159,14 @@ class Play:
         if member.a_second is None and self.waiting[place] < most:
             self.arrive(place)
         sends = (claimed.send_at - self.start).total_seconds() if claimed.send_at else self.now
-        self.at(max(self.now, sends), lambda: self.send(text, None))
+        self.at(max(self.now, sends), lambda: self.send(text))
 
-    def send(self, text: Text, before: Ended | None) -> None:
+    def send(self, text: Text) -> None:
         if text.worker.is_dead or self.texts.get(text.claimed.job.id) is not text:
             return
         member = self.mix.members[text.member]
         unplanned = None if text.part == 1 else member.prompt + member.output
-        sent = text.sent = text.worker.reporter.send(text.claimed, unplanned, before)
+        sent = text.sent = text.worker.reporter.send(text.claimed, text.used, unplanned)
         self.log.requested.append((self.now, text.member, member.prompt + member.output))
         roll = self.dice.random()
         if text.part == 1 and roll < member.fails + member.retries:
@@ -191,12 +191,11 @@ class Play:
             return
         member = self.mix.members[text.member]
         usage = ReportedUsage(member.prompt, None, member.output, None, member.prompt + member.output)
-        goes_on = text.part < member.parts
         sent.close()
-        sent.end(Ending("stop", usage, None, None), goes_on=goes_on)
-        if goes_on:
+        sent.end(Ending("stop", usage, None, None))
+        if text.part < member.parts:
             text.part += 1
-            self.send(text, sent.cost)
+            self.send(text)
             return
         own = (self.database, text.claimed.job.id, text.claimed.attempt)
         assert transitions.finish(*own, written("text", usage=USAGE))
@@ -228,6 +227,7 @@ class Play:
         self.texts.pop(text.claimed.job.id)
         text.worker.running.discard(text.claimed.job.id)
         self.log.used[text.member].append((text.begun, self.now))
+        text.worker.reporter.end_turn(text.claimed, text.used, self.start + timedelta(seconds=text.begun))
         self.wake(text.worker)
         self.take_hints()
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from jobs.dispatch.lanes import Lanes
 from jobs.lifecycle.lease import Claimed
-from worker.reports import LaneReporter, Sent
+from worker.reports import LaneReporter, Sent, Used
 
 
 @dataclass(slots=True)
@@ -15,6 +15,7 @@ class Text:
     member: int
     worker: "Worker"
     begun: float
+    used: Used = field(default_factory=Used)
     sent: Sent | None = None
     part: int = 1
     ends: float = 0.0
