@@ -24,9 +24,6 @@ from jobs.store.database import DATABASE_ERRORS, Database
 STREAMS_SECONDS = 300.0
 """The streams of a process count for so long after it wrote here last."""
 
-AGAIN_SECONDS = 30.0
-"""So often it says how many it has."""
-
 ALONE_SECONDS = 1.0
 """Where one project has all turns, they are written no more often than this."""
 
