@@ -33,7 +33,7 @@ from jobs.store.pages import in_portions
 from jobs.tables import batches, holds, jobs
 from jobs.webhooks.events import add_hold_events
 
-MOST_TOLD = 16
+MOST_REFUSED_PROJECTS = 16
 """After an upstream has refused the probes of this many projects, other projects send no probe of their own."""
 
 URL_MARK = "!url"
@@ -70,27 +70,27 @@ class Hold:
     cut_bytes: int | None
     """Streams that were cut began it, the longest after so many bytes."""
     last_probe: str | None = None
-    told: tuple[str, ...] = ()
+    refused_projects: tuple[str, ...] = ()
     """The projects whose jobs began it or were its probes; the latest is the last. They are in one column with the
     job.
     """
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
-        plain = {name: row[name] for name in cls.__slots__ if name not in ("kind", "last_probe", "told")}
-        last_probe, *told = (row["last_probe"] or "").split(" ")
+        plain = {name: row[name] for name in cls.__slots__ if name not in ("kind", "last_probe", "refused_projects")}
+        last_probe, *refused = (row["last_probe"] or "").split(" ")
         if last_probe.endswith(URL_MARK):
             plain["reason"], last_probe = "url", last_probe.removesuffix(URL_MARK)
-        return cls(kind=HoldKind(row["kind"]), **plain, last_probe=last_probe or None, told=tuple(told))
+        return cls(kind=HoldKind(row["kind"]), **plain, last_probe=last_probe or None, refused_projects=tuple(refused))
 
     def may_probe(self, projects: Collection[str], now: datetime) -> bool:
         """Whether one of these projects may send a probe now: when it is time, and at once for a project that was not
-        told anything yet, for the others' jobs, or their model's limit, may be at fault.
+        refused anything yet, for the others' jobs, or their model's limit, may be at fault.
         """
         if self.probe_at is None or self.probe_at <= now:
             return self.probe_at is not None
-        is_free = self.probe_job is None and len(self.told) < MOST_TOLD
-        return is_free and any(project not in self.told for project in projects)
+        is_free = self.probe_job is None and len(self.refused_projects) < MOST_REFUSED_PROJECTS
+        return is_free and any(project not in self.refused_projects for project in projects)
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,7 @@ class _Turn:
 
     def _choose_probe(self, held: Held) -> list[Chosen]:
         """One job, if a probe of the held upstream is due: rather one that it has not failed on, of a project that was
-        not told the same.
+        not refused the same.
         """
         name, now = self._wish.key[0], self._now
         projects = [project for project in self._wish.projects if project not in held.projects]
@@ -167,7 +167,8 @@ class _Turn:
             return []
         chosen: list[Chosen] = []
         is_early = hold.probe_at > now
-        groups = [[project for project in projects if project not in told] for told in (hold.told, hold.told[-1:], ())]
+        refused = hold.refused_projects
+        groups = [[project for project in projects if project not in some] for some in (refused, refused[-1:], ())]
         ranks = product(groups[: 1 if is_early else None], (Rather.NOT_REFUSED, Rather.NOT_LAST, Rather.ANY))
         most = self._wish.spec.limits.max_streams
         if most is None or self._total.in_flight < most:  # else it goes when a stream has ended

@@ -1,6 +1,6 @@
 """The system's holds of upstreams: begun by failures, probed at growing intervals, lifted by what a probe writes.
 
-Whatever one project's jobs are told may be their own fault. So a project that was not told the same yet may probe at
+What one project's jobs are refused may be their own fault. So a project that was not refused the same yet may probe at
 once, and the time of the next probe stays as it is if that fails.
 
 A probe's first text lifts a hold, but not one that began with streams that were cut: such an upstream begins each text
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, or_, select, update
 
 from jobs.dispatch.due import RESERVED
-from jobs.dispatch.holds import MOST_TOLD, URL_MARK, Hold, HoldKind, find_held_batches
+from jobs.dispatch.holds import MOST_REFUSED_PROJECTS, URL_MARK, Hold, HoldKind, find_held_batches
 from jobs.store.database import Database, insert_into
 from jobs.tables import holds, jobs, lanes
 
@@ -58,11 +58,16 @@ def begin_hold(
     cut_bytes: int | None = None,
     least_seconds: float = 0.0,
 ) -> tuple[str, ...]:
-    """Hold an upstream that is not held, by what it told this job; the batches to publish that to."""
+    """Hold an upstream that is not held, by how it refused this job; the batches to publish that to."""
     seconds = max(FIRST_PROBE_SECONDS[reason], least_seconds)
     values = {"since": now, "reason": _stored(reason), "message": message, "held_by": "system", "cut_bytes": cut_bytes}
-    told = _last_probe(job_id, _projects_of(connection, job_id), reason)
-    probe = {"probe_at": now + timedelta(seconds=seconds), "probe_seconds": seconds, "probes": 0, "last_probe": told}
+    last_probe = _last_probe(job_id, _projects_of(connection, job_id), reason)
+    probe = {
+        "probe_at": now + timedelta(seconds=seconds),
+        "probe_seconds": seconds,
+        "probes": 0,
+        "last_probe": last_probe,
+    }
     row = insert_into(connection, holds).values(kind=HoldKind.UPSTREAM, target=upstream, **values, **probe)
     connection.execute(row.on_conflict_do_nothing())
     connection.execute(update(jobs).where(RESERVED, jobs.c.upstream == upstream).values(hinted_at=None))
@@ -109,11 +114,11 @@ def name_probe(connection: Connection, upstream: str, job_id: str | None, again_
 
 
 def end_probe(connection: Connection, upstream: str, job_id: str, again_at: datetime) -> None:
-    """The probe has told nothing, because it was not sent or failed by itself: let another one go at this time."""
+    """The probe has shown nothing, because it was not sent or failed by itself: let another one go at this time."""
     row = find_system_hold(connection, upstream)
     if row is not None and row["probe_job"] == job_id:
         known = Hold.from_row(row)
-        last_probe = _last_probe(job_id, known.told, known.reason)
+        last_probe = _last_probe(job_id, known.refused_projects, known.reason)
         again = {"probe_at": again_at, "probe_job": None, "last_probe": last_probe}
         connection.execute(update(holds).where(_of(upstream)).values(**again))
 
@@ -151,14 +156,14 @@ def put_off_probe(
     """
     known = Hold.from_row(hold)
     projects = _projects_of(connection, job_id)
-    is_first = not projects.issubset(known.told)
+    is_first = not projects.issubset(known.refused_projects)
     longest = min(longest_seconds, SAME_JOB_SECONDS if known.last_probe == job_id else LONGEST_PROBE_SECONDS)
     before = hold["probe_seconds"] or 1.0
     seconds = max(before if is_first else min(longest, 2 * before), least_seconds)
     probe_at = now + timedelta(seconds=seconds)
     if is_first and known.probe_at is not None:
         probe_at = max(min(probe_at, known.probe_at), now + timedelta(seconds=least_seconds))
-    told = [project for project in known.told if project not in projects]
+    refused = [project for project in known.refused_projects if project not in projects]
     # What is refused or not reached at all is no longer an upstream that begins texts and breaks them off.
     cut = None if cut_bytes is None else max(cut_bytes, hold["cut_bytes"] or 0)
     connection.execute(
@@ -169,7 +174,7 @@ def put_off_probe(
             probe_seconds=seconds,
             probes=holds.c.probes + 1,
             probe_job=None,
-            last_probe=_last_probe(job_id, [*told, *projects], reason),
+            last_probe=_last_probe(job_id, [*refused, *projects], reason),
             reason=_stored(reason),
             message=message,
             cut_bytes=cut,
@@ -191,7 +196,7 @@ def _stored(reason: str) -> str:
     return "away" if reason == "url" else reason
 
 
-def _last_probe(job_id: str, told: Collection[str], reason: str) -> str:
+def _last_probe(job_id: str, refused_projects: Collection[str], reason: str) -> str:
     """As `Hold.from_row` reads it: neither ids nor projects have a space."""
     mark = URL_MARK if reason == "url" else ""
-    return " ".join([job_id + mark, *list(told)[-MOST_TOLD:]])
+    return " ".join([job_id + mark, *list(refused_projects)[-MOST_REFUSED_PROJECTS:]])

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.dispatch.holds import MOST_TOLD, Hold, read_holds
+from jobs.dispatch.holds import MOST_REFUSED_PROJECTS, Hold, read_holds
 from jobs.intake.submission import submit_job
 from jobs.lifecycle.lease import claim
 from jobs.lifecycle.transitions import hold_back
@@ -119,7 +119,7 @@ def test_a_job_that_is_not_due_yet_changes_nothing_of_the_time_of_the_next_probe
 
 def test_when_many_projects_were_told_the_same_no_other_one_asks_at_once(store: Store) -> None:
     held_by_alpha(store)
-    for number in range(MOST_TOLD - 1):
+    for number in range(MOST_REFUSED_PROJECTS - 1):
         submit(store, f"p{number}")
         refuse(store, due(store)[0])
     submit(store, "late")
@@ -131,7 +131,7 @@ def test_a_hold_of_a_version_before_names_no_project_and_each_may_probe_once(sto
     with store.database.write() as connection:
         connection.execute(holds.update().values(last_probe=hold.last_probe))
     [old] = read_holds(store.database)
-    assert (old.last_probe, old.told) == (hold.last_probe, ())
+    assert (old.last_probe, old.refused_projects) == (hold.last_probe, ())
     [probe] = due(store)
-    assert refuse(store, probe).told == ("alpha",)
+    assert refuse(store, probe).refused_projects == ("alpha",)
     assert due(store) == []
