@@ -14,6 +14,7 @@ STARTERS = frozenset({"environ_of", "forking", "multiprocessing", "running_up", 
 """What a file imports to start processes itself; all its tests then count as such."""
 
 LONG = (
+    "tests/fairness/test_mixes.py",
     "tests/inputs/test_random_tables.py",
     "tests/pace/test_known_limits.py",
     "tests/pace/test_learned_limits.py",
