@@ -10,6 +10,7 @@ from jobs.dispatch.due import BY_ID, QUEUED, count_in_flight_of_batches
 from jobs.dispatch.holds import Hold, HoldKind, find_holds
 from jobs.dispatch.reservation import LEAD_SECONDS
 from jobs.dispatch.rounds import Key, View
+from jobs.model.endings import MAX_CRASHES
 from jobs.store.database import Database
 from jobs.tables import batches, jobs
 from jobs.upstreams import UpstreamSpec
@@ -51,7 +52,7 @@ def find_why_waiting(
 ) -> dict[str, Waiting]:
     """Why each of these jobs waits; those that are not queued, or start at this moment, are left out."""
     now = database.now()
-    columns = ("id", "project", "batch_id", "model", "due_at", "upstream", "hinted_at", "only_upstream")
+    columns = ("id", "project", "batch_id", "model", "due_at", "upstream", "hinted_at", "only_upstream", "crashes")
     wanted = select(*(jobs.c[name] for name in columns), batches.c.max_concurrency)
     wanted = wanted.outerjoin_from(jobs, batches, jobs.c.batch_id == batches.c.id).with_hint(jobs, **BY_ID)
     with database.read() as connection:
@@ -136,6 +137,9 @@ def _why(
     limited = [limits[spec.name, model] for spec in able]
     if limited[0] is not None and all(limited):
         return limited[0]
+    if row["crashes"] == MAX_CRASHES - 1:
+        message = "it ran when workers died, so a worker runs one such job at a time; wait, it starts by itself"
+        return Waiting("retry", message)
     return Waiting("no_free_stream", "all streams of the workers are busy; start another worker to run more at once")
 
 

@@ -11,6 +11,7 @@ from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.erase import delete_batch
 from jobs.lifecycle.lease import claim, find_stop_requests
+from jobs.lifecycle.rescue import rescue_lost
 from jobs.lifecycle.transitions import release, retry
 from jobs.model.endings import MAX_CRASHES
 from jobs.model.status import JobStatus
@@ -119,6 +120,17 @@ def test_a_deadline_goes_on_while_a_job_is_held(store: Store) -> None:
     resume(store.database, HoldKind.MODEL, "m1")
     assert due(store) == []
     assert store.job(job_id).status is JobStatus.QUEUED
+
+
+def test_a_job_that_ran_when_two_workers_died_says_that_it_waits_for_its_kind(store: Store) -> None:
+    """Before, it said that all streams were busy, while one of a hundred was."""
+    job_id = store.submit()
+    for _ in range(MAX_CRASHES - 1):
+        assert why(store, job_id) == "no_free_stream"
+        store.claim(job_id)
+        store.clock.advance(LEASE + 1)
+        rescue_lost(store.database)
+    assert why(store, job_id) == "retry"
 
 
 def test_a_queued_job_says_why_it_waits(store: Store) -> None:
