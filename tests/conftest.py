@@ -64,9 +64,12 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_finish() -> None:
-    """Leave the thousands of collected tests out of every later garbage collection."""
-    gc.collect()
+    """Leave the thousands of collected tests out of every later garbage collection, and look for garbage seldom.
+
+    To look as often as Python does by itself took a fifteenth of the time of all tests.
+    """
     gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def pytest_configure() -> None:
