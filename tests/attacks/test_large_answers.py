@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from random import Random
 
 import httpx
 import pytest
@@ -26,7 +27,7 @@ from tests.conftest import serve_api
 from tests.store.reserving import claim_now
 from tests.store.store_fixtures import new_job, written
 
-TEXT = "".join(f"{number:015d}\n" for number in range(1024 * 1024))
+TEXT = Random(1).randbytes(8 << 20).hex()
 """16 MB: more than the sockets of a connection take at once."""
 
 
