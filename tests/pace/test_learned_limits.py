@@ -1,5 +1,6 @@
 """A provider that says nothing of its limits: the lane finds them, keeps just below, and is seldom refused."""
 
+from functools import cache
 from itertools import pairwise
 from statistics import median
 
@@ -12,6 +13,7 @@ from tests.pace.provider_models import Provider, Work
 from tests.pace.simulation import Seen, Simulation
 
 
+@cache  # several tests look at the same run
 def run(
     kind: WindowKind,
     workers: int,
