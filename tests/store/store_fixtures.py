@@ -1,7 +1,7 @@
 """What the tests of the store share: a clock that they move, jobs to submit, and the rows as they stand."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ from jobs.intake.submission import NewJob, submit_batch, submit_job
 from jobs.lifecycle.lease import Claimed, claim
 from jobs.model.endings import AttemptResult, JobError
 from jobs.model.records import Job, Usage
+from jobs.model.status import FINAL
 from jobs.store.database import Database, open_database
 from jobs.store.queries import read_job
 from jobs.tables import metadata
@@ -104,6 +105,13 @@ class Store:
         job = read_job(self.database, job_id, project=None)
         assert job is not None
         return job
+
+    def all_ended(self, ids: Sequence[str]) -> bool:
+        """Whether these jobs have ended. To read each of them takes a loop a third of its time."""
+        jobs = metadata.tables["jobs"]
+        goes_on = select(exists().where(jobs.c.id.in_(ids), jobs.c.status.not_in(FINAL)))
+        with self.database.read() as connection:
+            return not connection.scalar(goes_on)
 
     def rows(self) -> Rows:
         """Every row of every table: two of these are equal when nothing has changed."""

@@ -201,7 +201,7 @@ def test_a_lone_job_that_always_gets_502_ends_while_others_complete(store: Store
 def test_two_jobs_that_always_lose_their_connection_end_while_others_complete(store: Store) -> None:
     poison = [store.submit(max_attempts=3), store.submit(max_attempts=3)]
     for _ in range(200):
-        if all(store.job(job_id).is_final for job_id in poison):
+        if store.all_ended(poison):
             break
         store.submit()
         store.clock.advance(10)

@@ -107,7 +107,7 @@ def test_texts_of_one_project_that_break_off_do_not_hold_what_another_one_uses(s
 def test_two_jobs_that_are_at_fault_themselves_end_while_others_complete(store: Store, reason: Reason) -> None:
     poison = [store.submit(max_attempts=3), store.submit(max_attempts=3)]
     for _ in range(200):
-        if all(store.job(job_id).is_final for job_id in poison):
+        if store.all_ended(poison):
             break
         store.submit()
         store.clock.advance(10)
@@ -132,7 +132,7 @@ def test_a_lone_project_whose_every_request_is_at_fault_comes_to_an_end(store: S
     began_at, calls = store.clock.now, len(ids)
     for job_id in ids:
         fail_so(store, job_id, reason)
-    while not all(store.job(job_id).is_final for job_id in ids):
+    while not store.all_ended(ids):
         [hold] = read_holds(store.database)
         assert hold.probe_at is not None
         store.clock.now = max(store.clock.now, hold.probe_at)

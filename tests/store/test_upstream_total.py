@@ -24,10 +24,12 @@ HINT_SECONDS = 30.0
 MODELS = ("m1", "m2", "m3")
 
 
-def submit_each(store: Store, count: int) -> None:
-    """So many jobs of each model."""
+def submit_each(store: Store, count: int) -> list[str]:
+    """So many jobs of each model; the ids of all."""
+    ids = []
     for model in MODELS:
-        submit_batch(store.database, [new_job(model=model) for _ in range(count)])
+        ids += store.ids(submit_batch(store.database, [new_job(model=model) for _ in range(count)]).id)
+    return ids
 
 
 def models_of(store: Store, ids: list[str]) -> Counter[str]:
@@ -114,7 +116,7 @@ def test_tokens_per_minute_are_those_of_all_models(store: Store) -> None:
 
 
 def test_workers_that_dispatch_different_models_at_once_stay_within_the_upstreams_streams(store: Store) -> None:
-    submit_each(store, 30)
+    ids = submit_each(store, 30)
     specs = [upstream("default", max_streams=4)]
     most: list[int] = []
     ended = threading.Event()
@@ -131,6 +133,8 @@ def test_workers_that_dispatch_different_models_at_once_stay_within_the_upstream
                 assert claimed is not None
                 assert finish(store.database, job_id, claimed.attempt, written("text", usage=USAGE))
             store.clock.advance(0.05)
+            if store.all_ended(ids):
+                break
 
     watcher = threading.Thread(target=watch)
     watcher.start()
