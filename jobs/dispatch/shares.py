@@ -88,7 +88,7 @@ class StreamShares:
         first = self._rounds.in_order(keys)[::-1] if crowded else []
         while free > 0 and keys:
             is_first = bool(first)
-            project = first.pop() if first else min(keys, key=partial(self._place, keys, weights, ahead, lanes))
+            project = first.pop() if first else min(keys, key=partial(self._place, keys, ahead, lanes))
             if not lanes.has_room(keys[project]):
                 key = self._next_lane(project, queues[project], lanes)
                 if key is None and lanes.are_all_taken:
@@ -112,12 +112,10 @@ class StreamShares:
                 keys[project] = following
         return grants
 
-    def _place(
-        self, keys: Mapping[str, Key], weights: Mapping[str, float], ahead: Ahead, lanes: "LaneRooms", project: str
-    ) -> tuple[float, ...]:
+    def _place(self, keys: Mapping[str, Key], ahead: Ahead, lanes: "LaneRooms", project: str) -> tuple[float, ...]:
         """The smallest is next."""
         own = (self._projects.place(project)[0],) if lanes.has_several else ()
-        return *own, *ahead.place(keys[project][0], project, weights.get(project, 1.0))
+        return *own, *ahead.place(keys[project][0], project)
 
     def _queue(self, project: str) -> list[tuple[float, str]]:
         """A heap of the models by their times: whose is smallest is next."""

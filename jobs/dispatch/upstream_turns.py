@@ -7,7 +7,7 @@ the next stream to the same project; then it waits so much longer for the one af
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -50,9 +50,10 @@ class UpstreamTurns:
         self._streams: dict[str, int] = {}
         self._notes: dict[str, list[_Note]] = {}
         self._stored_at: dict[str, float] = {}
-        self._passed: Counter[tuple[str, str]] = Counter()
-        """How many turns each could not use since it had one: none of its jobs was due there. It pays for none, and yet
-        the others are not to wait for it.
+        self._passed: set[tuple[str, str]] = set()
+        """Which projects could not use the last turn that they were given at an upstream: none of their jobs was due
+        there. They pay for none, and are taken for away: the others are not to wait for them, and they are next as soon
+        as a job of theirs is due.
         """
 
     def read(self, rows: Mapping[tuple[str, str], RowMapping], free: int) -> None:
@@ -84,13 +85,13 @@ class UpstreamTurns:
         for job, cost in zip(turn.reserved, turn.costs, strict=True):
             self.take(name, job.project, weights.get(job.project, 1.0), cost, others)
         if turn.room > 0:
-            for project in Counter(wish.grants) - Counter(job.project for job in turn.reserved):
-                self._passed[name, project] += 1
+            unused = Counter(wish.grants) - Counter(job.project for job in turn.reserved)
+            self._passed.update((name, project) for project in unused)
 
     def take(self, upstream: str, project: str, weight: float, at_least: float, others: Iterable[str]) -> None:
         """A job of the project was reserved there."""
-        self._passed.pop((upstream, project), None)
-        able = tuple(other for other in others if not self._passed.get((upstream, other)))
+        self._passed.discard((upstream, project))
+        able = tuple(other for other in others if (upstream, other) not in self._passed)
         self._note(upstream, _Note(project, at_least, weight, is_over=False, others=able))
 
     def learn(self, upstream: str, project: str, cost: float, weight: float) -> None:
@@ -145,16 +146,14 @@ class UpstreamTurns:
 class Ahead:
     """The turns of all upstreams as they will be once what a round gives out is taken."""
 
-    def __init__(self, turns: dict[str, Turns], passed: Mapping[tuple[str, str], int]) -> None:
+    def __init__(self, turns: dict[str, Turns], passed: Container[tuple[str, str]]) -> None:
         self._turns = turns
         self._passed = passed
 
-    def place(self, upstream: str, project: str, weight: float) -> tuple[float, float]:
+    def place(self, upstream: str, project: str) -> tuple[float, bool, float]:
         """The smallest is next."""
-        turns = self._turns.setdefault(upstream, Turns())
-        start, time = turns.place(project)
-        passed = self._passed.get((upstream, project), 0)
-        return start + passed * turns.expected(project) / weight, time
+        start, time = self._turns.setdefault(upstream, Turns()).place(project)
+        return start, (upstream, project) in self._passed, time
 
     def take(self, upstream: str, project: str, weight: float) -> None:
         self._turns.setdefault(upstream, Turns()).take(project, weight)

@@ -98,7 +98,7 @@ class Turns:
         expected = self.expected(name)
         cost = max(expected, at_least) if exactly is None else exactly
         self._times[name] = start + cost / weight
-        if exactly is None and name in self._costs:  # else nothing was known of it, and the first ones are no debt
+        if exactly is None:
             count, charged = self._open.get(name, (0.0, 0.0))
             part = 0.5 if count >= MOST_OPEN else 1.0
             self._open[name] = (part * count + 1.0, part * charged + expected)
