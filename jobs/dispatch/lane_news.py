@@ -64,13 +64,13 @@ class LaneWish:
     projects: Sequence[str]
     """Those with jobs that wait."""
     most_crashes: int
+    streams: int
+    """Of all processes that use the upstream."""
     has_others: bool = False
     """Whether another upstream could take the model now, so that a retry can go there."""
     news: LaneNews = field(default_factory=LaneNews)
     grants: Sequence[str] = ()
     """For which of them each of these jobs is, in turn."""
-    streams: int = 1_000_000
-    """Of all processes that use the upstream."""
 
     @property
     def key(self) -> tuple[str, str]:

@@ -80,7 +80,8 @@ class Lanes:
             news = self._news.pop(key, LaneNews())
         turn = None
         try:
-            turn = take_lane_turn(self._database, LaneWish(spec, key[1], 0, (), 0, news=news), self._hint_seconds)
+            wish = LaneWish(spec, key[1], 0, (), 0, self._turns.streams(key[0]), news=news)
+            turn = take_lane_turn(self._database, wish, self._hint_seconds)
         finally:
             if turn is None:
                 self._put_back(key, news)
@@ -216,8 +217,9 @@ class Lanes:
         others = any(other.name != name and other.takes(model) for other in upstreams.specs)
         with self._lock:
             news = self._news.pop(key, LaneNews())
-        waiting, streams = view.waiting.get(model, []), self._turns.streams(name)
-        return LaneWish(spec, model, len(grants), waiting, most_crashes, others, news, grants, streams)
+        waiting = self._turns.in_order(name, view.waiting.get(model, []))
+        streams = self._turns.streams(name)
+        return LaneWish(spec, model, len(grants), waiting, most_crashes, streams, others, news, grants)
 
     def _take_turn(self, wish: LaneWish, done: Round) -> LaneTurn | None:
         turn, again, began = None, LOCKED_SECONDS, monotonic()

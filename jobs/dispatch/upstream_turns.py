@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping
@@ -26,6 +27,10 @@ STREAMS_SECONDS = 300.0
 
 ALONE_SECONDS = 1.0
 """Where one project has all turns, they are written no more often than this."""
+
+
+_Streams = Mapping[str, tuple[int, float]]
+"""How many each process has, and when it said so."""
 
 
 class _Note(NamedTuple):
@@ -63,15 +68,18 @@ class UpstreamTurns:
         self._turns, self._streams = {}, {}
         for (name, model), row in rows.items():
             if model == ALL_MODELS:
-                stored = json.loads(row["turns"] or "{}")
-                self._turns[name] = Turns.from_json(stored.get("projects", {}))
-                self._streams[name] = sum(streams for streams, _ in self._others(stored, now).values())
+                self._turns[name], known = _read(row)
+                self._streams[name] = sum(count for count, _ in self._others(known, now).values())
         for name, notes in self._notes.items():
             _apply(self._turns.setdefault(name, Turns()), notes)
 
     def streams(self, upstream: str) -> int:
         """How many streams all processes have that use it."""
         return self._streams.get(upstream, 0) + self._most_free
+
+    def in_order(self, upstream: str, projects: Iterable[str]) -> list[str]:
+        """These, the one that is next first."""
+        return sorted(projects, key=partial(Ahead(self._turns, self._passed).place, upstream))
 
     def look_ahead(self) -> "Ahead":
         """The same turns, to give streams out by."""
@@ -84,9 +92,9 @@ class UpstreamTurns:
             self.learn(name, project, cost, weights.get(project, 1.0))
         for job, cost in zip(turn.reserved, turn.costs, strict=True):
             self.take(name, job.project, weights.get(job.project, 1.0), cost, others)
-        if turn.room > 0:
-            unused = Counter(wish.grants) - Counter(job.project for job in turn.reserved)
-            self._passed.update((name, project) for project in unused)
+        granted, reserved = Counter(wish.grants), Counter(job.project for job in turn.reserved)
+        if turn.room > 0 or reserved - granted:  # else there was no room for all
+            self._passed.update((name, project) for project in granted - reserved)
 
     def take(self, upstream: str, project: str, weight: float, at_least: float, others: Iterable[str]) -> None:
         """A job of the project was reserved there."""
@@ -123,22 +131,21 @@ class UpstreamTurns:
         row = lock_lane(connection, (name, ALL_MODELS), now)
         if row is None:
             return False
-        stored = json.loads(row["turns"] or "{}")
-        turns = Turns.from_json(stored.get("projects", {}))
+        turns, known = _read(row)
         _apply(turns, self._notes[name])
         if is_nobody:
             turns.catch_up()
         moment = now.timestamp()
-        streams = self._others(stored, moment) | {self._process: (self._most_free, moment)}
+        streams = {**self._others(known, moment), self._process: (self._most_free, moment)}
         store_lane(
             connection, (name, ALL_MODELS), {"turns": json.dumps({"projects": turns.as_json(), "streams": streams})}
         )
         return True
 
-    def _others(self, stored: Mapping[str, Any], moment: float) -> dict[str, tuple[int, float]]:
+    def _others(self, streams: _Streams, moment: float) -> _Streams:
         return {
-            process: (streams, at)
-            for process, (streams, at) in stored.get("streams", {}).items()
+            process: (count, at)
+            for process, (count, at) in streams.items()
             if process != self._process and moment - at < STREAMS_SECONDS
         }
 
@@ -157,6 +164,16 @@ class Ahead:
 
     def take(self, upstream: str, project: str, weight: float) -> None:
         self._turns.setdefault(upstream, Turns()).take(project, weight)
+
+
+def _read(row: RowMapping) -> tuple[Turns, _Streams]:
+    """What is stored. If nobody can read it, it begins anew: no project is ahead then."""
+    try:
+        stored = json.loads(row["turns"] or "{}")
+        streams = {str(process): (int(count), float(at)) for process, (count, at) in stored.get("streams", {}).items()}
+        return Turns.from_json(stored.get("projects", {})), streams
+    except (ValueError, TypeError, AttributeError):
+        return Turns(), {}
 
 
 def _apply(turns: Turns, notes: Iterable[_Note]) -> None:

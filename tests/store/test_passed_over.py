@@ -1,11 +1,23 @@
 """Who cannot use a turn, because none of its jobs is due, is next as soon as one is."""
 
+import json
 from collections import Counter
 
+import pytest
+from sqlalchemy import select, update
+
+from jobs.dispatch.choice import Chosen
+from jobs.dispatch.lane_news import Ended, LaneNews, LaneTurn, LaneWish
+from jobs.dispatch.lanes import Lanes
+from jobs.dispatch.upstream_total import ALL_MODELS
+from jobs.dispatch.upstream_turns import UpstreamTurns
 from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.lifecycle.lease import Claimed, claim
 from jobs.lifecycle.transitions import finish
 from jobs.model.endings import MAX_CRASHES
+from jobs.pace.reports import Refused
+from jobs.tables import lanes as lane_rows
+from jobs.upstreams import Upstreams, UpstreamSpec
 from tests.store.reserving import HINT_SECONDS, lanes_of, unpaced
 from tests.store.store_fixtures import LEASE, Store, new_job, store, written
 from worker.reports import LaneReporter, Used
@@ -73,3 +85,49 @@ def test_a_project_that_had_nothing_left_in_a_round_is_next_when_it_comes_again(
     process.submit("rare", 9)
     began = process.run(18)
     assert began["rare"] == 9, began
+
+
+def test_who_has_nothing_due_stays_not_first_where_the_others_use_its_turns(store: Store) -> None:
+    """Before, with an upstream that had no room left it had all grants, and the others went by their names."""
+    turns = UpstreamTurns(store.database)
+    turns.read({}, STREAMS)
+    waiting = ["alpha", "beta", "gamma"]
+    wish = LaneWish(
+        UpstreamSpec(name="default", url=""), "m1", 2, waiting, MAX_CRASHES, STREAMS, grants=["gamma", "gamma"]
+    )
+    reserved = [Chosen(f"job_{number}", "alpha", None) for number in range(2)]
+    turns.note(wish, LaneTurn(reserved, 2, 0, store.clock.now, costs=[1.0, 1.0]), {}, waiting)
+    assert turns.in_order("default", waiting) == ["beta", "gamma", "alpha"]
+
+
+def test_a_turn_that_ends_as_somebody_is_refused_costs_what_it_costs(store: Store) -> None:
+    """Before, it was charged for a million streams: 10,000 times as much."""
+    upstreams = Upstreams((UpstreamSpec(name="default", url="", tokens_per_minute=60_000),), {})
+    costs, lanes = [], Lanes(store.database, HINT_SECONDS, lambda: upstreams)
+    for is_refused in (False, True):
+        lanes.reserve(100, MAX_CRASHES)
+        project = f"refused {is_refused}"
+        lanes.note(("default", "m1"), LaneNews(ended=[Ended(project, 3.0, 100, 1)]))
+        if is_refused:
+            now = store.clock.now.timestamp()
+            lanes.note(("default", "m1"), LaneNews([Refused(now, now, None, 5, 100)]))
+            assert lanes.write_news(("default", "m1"))
+        store.clock.advance(2)
+        lanes.reserve(100, MAX_CRASHES)
+        with store.database.read() as connection:
+            stored = connection.scalars(select(lane_rows.c.turns).where(lane_rows.c.model == ALL_MODELS)).one()
+        costs.append(json.loads(stored)["projects"]["costs"][project])
+    assert costs[1] == pytest.approx(costs[0], rel=0.2)
+
+
+@pytest.mark.parametrize(
+    "stored", ["{", "[]", '"x"', '{"projects": []}', '{"projects": {"times": {"a": null}}}', '{"streams": {"a": 1}}']
+)
+def test_turns_that_nobody_can_read_begin_anew(store: Store, stored: str) -> None:
+    process = Process(store)
+    process.submit("rare", 1)
+    assert process.run(1) == {"rare": 1}
+    with store.database.write() as connection:
+        connection.execute(update(lane_rows).where(lane_rows.c.model == ALL_MODELS).values(turns=stored))
+    process.submit("rare", 2)
+    assert process.run(2) == {"rare": 2}
