@@ -1,7 +1,8 @@
 """The rounds of one process: its free streams are shared out over the lanes that have jobs waiting.
 
-Which lane is next is a matter of the process alone, since the streams are its own; whose job is next in a lane is in
-the lane's row, which all processes share (`jobs/dispatch/reservation.py`).
+A stream is for the project whose turn it is at an upstream; all processes share these turns, in the upstream's row
+(`jobs/dispatch/upstream_turns.py`). Which of the project's models gets it is a matter of the process alone, and which
+job of that is next stands in the rows of the jobs (`jobs/dispatch/reservation.py`).
 """
 
 import threading

@@ -1,5 +1,4 @@
-"""Shares out the free streams of one process: over the projects by weight and by the time of their texts, then in turn
-over the models of each.
+"""Shares out the free streams of one process: over the projects in their turn, then in turn over the models of each.
 
 A project that waits for many models gets no more for it. Nor does it cost the others time: a round looks at few models
 of each project, and at the room of a lane only when its turn comes.
