@@ -67,6 +67,8 @@ class ActiveAttempt:
         """How much of its text and reasoning was there before it, in bytes."""
         self.waits_for_check = False
         """Whether it has left its stream and its thread, and its text waits for its check."""
+        self.is_lost = False
+        """Whether its end was not stored, because it had no lease any more."""
         self.counted = False
         """Whether `worker/counts.py` has what it received."""
         self.stored_at = monotonic()

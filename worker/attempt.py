@@ -108,7 +108,8 @@ class AttemptRunner:
             outcome = self._parts.write_on(running, outcome, spec, partial(self._write_part, running))
             written = measure(running, outcome, self._tokenizers, spec)
             self._ends.check_and_end(running, outcome, written, trace, held)
-            self._reporter.end_turn(claimed, running.used, began_at)
+            if not running.is_lost:  # for how long a process was frozen says nothing of what a text takes
+                self._reporter.end_turn(claimed, running.used, began_at)
         # A refused hint frees no stream. Woken by it, dispatch would hint the same job again at once, and so on.
         self._on_free()
         return True

@@ -127,6 +127,7 @@ class Finalizer:
             verb, kept = "release", retry_until_stored(running, transitions.release, *end)
         else:
             verb, kept = "lose", False
+        running.is_lost = not kept
         action = verb if kept else "lose"
         rejected = kept and isinstance(outcome, NotAccepted)
         self._counts.add_end(running, "reject" if rejected else action, written)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jobs.dispatch.lane_news import LaneNews
+from jobs.lifecycle.rescue import rescue_lost
 from jobs.model.status import JobStatus
 from jobs.pace.reports import Finished, Unplanned
 from jobs.store.database import Database
@@ -67,6 +68,27 @@ def test_a_turn_is_over_once_its_end_is_stored(
         monkeypatch.setattr(worker.lanes, "note", note)
         worker.run(job_id)
     assert found == [JobStatus.COMPLETED]
+
+
+def test_an_attempt_that_was_lost_costs_no_more_than_was_expected(
+    sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, a process that was frozen for 36 s charged these to projects whose texts others had written meanwhile."""
+    job_id, told = submit(sqlite_database), list[LaneNews]()
+
+    def note(_key: tuple[str, str], news: LaneNews) -> None:
+        told.append(news)
+        if news.accepted_at is not None:
+            rescued = rescue_lost(sqlite_database, run_out_before=sqlite_database.now() + timedelta(days=1))
+            assert [change.id for change in rescued] == [job_id]
+
+    upstream = ScriptedUpstream(part("One", end=WHOLE))
+    with upstream, worker_on(sqlite_database, redis_url, upstream.url) as worker:
+        monkeypatch.setattr(worker.lanes, "note", note)
+        worker.run(job_id)
+    assert any(news.accepted_at is not None for news in told)
+    assert job_and_text(sqlite_database, job_id)[0].status is JobStatus.QUEUED
+    assert costs_in(told) == []
 
 
 def test_a_part_that_could_not_be_sent_leaves_its_project_what_the_parts_before_have_cost(
