@@ -35,10 +35,7 @@ class TurnCosts:
 
     def of_ended(self, ended: Ended) -> float:
         """What a turn has cost."""
-        cost = max(ended.seconds, self.of_token * ended.tokens)
-        # A turn of one request is charged `of_request` at least when it begins. If that were learned, the mean would
-        # charge the short texts of a project for its long ones.
-        return max(cost, ended.requests * self.of_request) if ended.requests > 1 else cost
+        return max(ended.seconds, self.of_token * ended.tokens, self.of_request * ended.requests)
 
 
 def _known_streams(lane: Lane) -> int | None:

@@ -15,6 +15,8 @@ MOST_OPEN = 1000
 """With so many turns whose cost is not known yet, half of them are forgotten: the cost of some is never reported."""
 
 MOST_SEEN = 10
+"""The average of so many costs is plain; then the latest counts `_LEARNING`."""
+
 _LEARNING = 0.1
 """How much the latest cost counts in the average of costs."""
 
@@ -51,7 +53,11 @@ class Turns:
 
     def copy(self) -> Self:
         """The same turns, to look ahead in."""
-        return type(self).from_json(self.as_json())
+        same = type(self)()
+        same._now, same._cost = self._now, self._cost
+        same._times, same._costs = dict(self._times), dict(self._costs)
+        same._seen, same._open = dict(self._seen), dict(self._open)
+        return same
 
     def forget_others(self, names: Container[str]) -> None:
         """Forget those that are not among these, if there are too many."""
@@ -95,13 +101,12 @@ class Turns:
         """
         start = max(self.time_of(name), self._now)
         self._now = max(self._now, min([start, *map(self.time_of, others)]))
-        expected = self.expected(name)
-        cost = max(expected, at_least) if exactly is None else exactly
+        cost = max(self._expected(name), at_least) if exactly is None else exactly
         self._times[name] = start + cost / weight
         if exactly is None:
             count, charged = self._open.get(name, (0.0, 0.0))
             part = 0.5 if count >= MOST_OPEN else 1.0
-            self._open[name] = (part * count + 1.0, part * charged + expected)
+            self._open[name] = (part * count + 1.0, part * charged + cost)
 
     def learn(self, name: str, cost: float, weight: float = 1.0) -> None:
         """A turn of this one has cost so much: the next ones are expected to cost about the same, and what it was
@@ -124,6 +129,5 @@ class Turns:
         """Nobody waits: what some had while the others wanted nothing is no debt."""
         self._now = max(self._times.values(), default=self._now)
 
-    def expected(self, name: str) -> float:
-        """What its next turn will probably cost."""
+    def _expected(self, name: str) -> float:
         return self._costs.get(name, self._cost) or 1.0

@@ -18,7 +18,6 @@ class Text:
     used: Used = field(default_factory=Used)
     sent: Sent | None = None
     part: int = 1
-    ends: float = 0.0
 
 
 @dataclass(slots=True)
