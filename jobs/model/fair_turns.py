@@ -5,7 +5,7 @@ not come back with turns saved up: it starts where the others are. So shares fol
 stream or four hundred, and a new one is next.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any, Self
 
 MOST_REMEMBERED = 500
@@ -29,6 +29,10 @@ class Turns:
         self._times: dict[str, float] = {}
         self._costs: dict[str, float] = {}
         self._cost: float | None = None
+        self._contenders: set[str] = set()
+        """Those that could have had the latest turn. As long as one is among them it was not away, so its next turn
+        begins at its own time, even if what it was given back sets that before the others.
+        """
         self._seen: dict[str, int] = {}
         """How many costs of each are known, up to `MOST_SEEN`."""
         self._open: dict[str, tuple[float, float]] = {}
@@ -41,6 +45,7 @@ class Turns:
         turns._times = {str(name): float(time) for name, time in stored.get("times", {}).items()}
         turns._costs = {str(name): float(cost) for name, cost in stored.get("costs", {}).items()}
         turns._cost = stored.get("cost")
+        turns._contenders = set(map(str, stored.get("contenders", ())))
         turns._seen = {str(name): int(seen) for name, seen in stored.get("seen", {}).items()}
         turns._open = {str(name): (float(count), float(cost)) for name, (count, cost) in stored.get("open", {}).items()}
         return turns
@@ -49,7 +54,8 @@ class Turns:
         if len(self._times) > MOST_REMEMBERED:
             self.forget_others(set(sorted(self._times, key=self.time_of)[-MOST_REMEMBERED:]))
         costs = {"costs": self._costs, "cost": self._cost, "seen": self._seen}
-        return {"now": self._now, "times": self._times, **costs, "open": self._open}
+        contenders = sorted(self._contenders)
+        return {"now": self._now, "times": self._times, **costs, "open": self._open, "contenders": contenders}
 
     def copy(self) -> Self:
         """The same turns, to look ahead in."""
@@ -57,6 +63,7 @@ class Turns:
         same._now, same._cost = self._now, self._cost
         same._times, same._costs = dict(self._times), dict(self._costs)
         same._seen, same._open = dict(self._seen), dict(self._open)
+        same._contenders = set(self._contenders)
         return same
 
     def forget_others(self, names: Container[str]) -> None:
@@ -64,6 +71,7 @@ class Turns:
         if len(self._times) > MOST_REMEMBERED:
             self._times = {name: time for name, time in self._times.items() if name in names}
             self._costs = {name: cost for name, cost in self._costs.items() if name in self._times}
+            self._contenders = {name for name in self._contenders if name in self._times}
             self._seen = {name: seen for name, seen in self._seen.items() if name in self._times}
             self._open = {name: open_turns for name, open_turns in self._open.items() if name in self._times}
 
@@ -72,7 +80,7 @@ class Turns:
         return self._times.get(name, 0.0)
 
     def has_several(self) -> bool:
-        """Whether more than one has had a turn."""
+        """Whether more than one has a time: had a turn, or waits for one."""
         return len(self._times) > 1
 
     def next(self, names: Iterable[str]) -> str:
@@ -83,8 +91,12 @@ class Turns:
         return sorted(names, key=self.place)
 
     def place(self, name: str) -> tuple[float, float]:
+        return self._start(name), self.time_of(name)
+
+    def _start(self, name: str) -> float:
+        """When its next turn begins."""
         time = self.time_of(name)
-        return max(time, self._now), time
+        return time if name in self._contenders else max(time, self._now)
 
     def take(
         self,
@@ -93,13 +105,17 @@ class Turns:
         at_least: float = 0.0,
         *,
         exactly: float | None = None,
-        others: Iterable[str] = (),
+        others: Collection[str] = (),
     ) -> None:
         """It has a turn, which costs as much as its turns before, and at least what is known already; or `exactly` so
-        much, if it is over. Of `others` that could have had it, none is taken for one that was away: two processes may
-        give a turn to the same one.
+        much, if it is over. `others` could have had this turn, so they are not away: two processes may give a turn to
+        the same one.
         """
-        start = max(self.time_of(name), self._now)
+        if others:
+            wait = {name, *others}
+            self._times.update((one, self._start(one)) for one in wait - self._contenders)
+            self._contenders = wait
+        start = self._start(name)
         self._now = max(self._now, min([start, *map(self.time_of, others)]))
         cost = max(self._expected(name), at_least) if exactly is None else exactly
         self._times[name] = start + cost / weight
@@ -128,6 +144,7 @@ class Turns:
     def catch_up(self) -> None:
         """Nobody waits: what some had while the others wanted nothing is no debt."""
         self._now = max(self._times.values(), default=self._now)
+        self._contenders = set()
 
     def _expected(self, name: str) -> float:
         return self._costs.get(name, self._cost) or 1.0

@@ -1,6 +1,6 @@
 """Projects that share the streams of a process, where the texts of one are of very different lengths."""
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain, cycle, repeat
@@ -91,3 +91,20 @@ def test_a_version_before_reads_the_turns_and_this_one_reads_its_own() -> None:
     assert Turns.from_json(stored).as_json() == stored
     before = {name: value for name, value in stored.items() if name not in ("open", "seen")}
     assert Turns.from_json(before).as_json() == {**stored, "open": {}, "seen": {}}
+
+
+def test_a_project_whose_prompts_vary_pays_for_what_they_take() -> None:
+    """What a large prompt was known to need was charged on top of the mean, and what the small ones gave back was lost:
+    it had a third.
+    """
+    turns, got, running = Turns(), defaultdict[str, float](float), deque[tuple[str, float]]()
+    costs = {"varied": cycle(chain(repeat(1.0, 9), repeat(100.0, 1))), "even": repeat(10.9)}
+    for _ in range(4000):
+        project = turns.next(costs)
+        cost = next(costs[project])
+        turns.take(project, 1.0, cost, others=costs)
+        got[project] += cost
+        running.append((project, cost))
+        if len(running) > STREAMS:
+            turns.learn(*running.popleft())
+    assert 0.48 <= got["varied"] / sum(got.values()) <= 0.52, got
