@@ -130,8 +130,8 @@ def pause(
 def _note_in_jobs(
     connection: Connection, kind: HoldKind, target: str, state: ColumnElement[bool], index: str, **noted: object
 ) -> None:
-    """Note this in the jobs that it concerns and that are in this state. The index has few rows, of all projects: of
-    800,000 that wait, the others kept everybody else from writing for 0.8 s.
+    """Write this into the held jobs that are in this state. `index` must have few rows. By its own choice SQLite read
+    all jobs that wait, and nobody else could write: with 800,000 of them for 0.8 s.
     """
     of_it = select(jobs.c.id).where(state, _jobs_of(kind, target)).with_hint(jobs, **using(index))
     # Locked by id, as everybody does who takes many rows: a retry or another pause may be at the same jobs.

@@ -59,8 +59,6 @@ class LaneWish:
 
     spec: UpstreamSpec
     model: str
-    most: int
-    """How many more jobs it can start."""
     projects: Sequence[str]
     """Those with jobs that wait."""
     most_crashes: int
@@ -71,6 +69,11 @@ class LaneWish:
     news: LaneNews = field(default_factory=LaneNews)
     grants: Sequence[str] = ()
     """For which of them each of these jobs is, in turn."""
+
+    @property
+    def most(self) -> int:
+        """How many more jobs it can start."""
+        return len(self.grants)
 
     @property
     def key(self) -> tuple[str, str]:

@@ -81,7 +81,7 @@ class Lanes:
             news = self._news.pop(key, LaneNews())
         turn = None
         try:
-            wish = LaneWish(spec, key[1], 0, (), 0, self._turns.streams(key[0]), news=news)
+            wish = LaneWish(spec, key[1], (), 0, self._turns.streams(key[0]), news=news)
             turn = take_lane_turn(self._database, wish, self._hint_seconds)
         finally:
             if turn is None:
@@ -159,7 +159,7 @@ class Lanes:
 
     def _note_turn(self, wish: LaneWish, turn: LaneTurn, weights: Mapping[str, float], shared: dict[str, int]) -> None:
         name = wish.spec.name
-        # Who is next may need more tokens than are left. They are kept for it from those that need less.
+        # The next job may need more tokens than are left. Then nobody starts until it can: else small jobs take them.
         shared[name] = 0 if turn.is_short_of_all else shared.get(name, 0) - len(turn.reserved)
         self._in_flight[wish.key] = turn.in_flight
         self._turns.note(wish, turn, weights, self._shares.contenders.get(name, ()))
@@ -220,7 +220,7 @@ class Lanes:
             news = self._news.pop(key, LaneNews())
         waiting = self._turns.in_order(name, view.waiting.get(model, []))
         streams = self._turns.streams(name)
-        return LaneWish(spec, model, len(grants), waiting, most_crashes, streams, others, news, grants)
+        return LaneWish(spec, model, waiting, most_crashes, streams, others, news, grants)
 
     def _take_turn(self, wish: LaneWish, done: Round) -> LaneTurn | None:
         turn, again, began = None, LOCKED_SECONDS, monotonic()

@@ -68,7 +68,8 @@ def find_accepted(connection: Connection, upstream: str) -> tuple[datetime | Non
     row = connection.execute(sent.order_by(lanes.c.accepted_at.desc()).limit(1)).one_or_none()
     if row is None:
         return None, NEVER
-    return row.accepted_at, _expected_by(*row)
+    seconds = _wait_for_words(row.first_delta_seconds, LONGEST_SURE_SECONDS)
+    return row.accepted_at, row.accepted_at + timedelta(seconds=seconds)
 
 
 def find_whole(connection: Connection, upstream: str, now: datetime) -> datetime | None:
@@ -87,18 +88,15 @@ def _is_expected(connection: Connection, upstream: str, now: datetime) -> bool:
         lanes.c.upstream == upstream, lanes.c.updated_at >= since, lanes.c.accepted_at.is_not(None)
     )
     return any(
-        now.timestamp() < max(row.accepted_at.timestamp(), wrote_at(row.pace or "")) + _vouches(row.first_delta_seconds)
+        now.timestamp() < at + _wait_for_words(row.first_delta_seconds, LONGEST_SILENT_SECONDS)
         for row in connection.execute(known)
+        for at in (row.accepted_at.timestamp(), wrote_at(row.pace or ""))
     )
 
 
-def _vouches(first_delta_seconds: float | None) -> float:
-    return min(LONGEST_SILENT_SECONDS, SURE_SECONDS + 2 * (first_delta_seconds or 0.0))
-
-
-def _expected_by(accepted_at: datetime, first_delta_seconds: float | None) -> datetime:
-    seconds = min(LONGEST_SURE_SECONDS, SURE_SECONDS + 2 * (first_delta_seconds or 0.0))
-    return accepted_at + timedelta(seconds=seconds)
+def _wait_for_words(first_delta_seconds: float | None, longest: float) -> float:
+    """How many seconds after a request was sent its first words may still come."""
+    return min(longest, SURE_SECONDS + 2 * (first_delta_seconds or 0.0))
 
 
 def _project_of(job_id: str) -> ScalarSelect[str]:

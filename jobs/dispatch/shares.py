@@ -73,8 +73,10 @@ class StreamShares:
         self._projects.catch_up()
 
     def share(self, lanes: "LaneRooms", weights: Mapping[str, float], free: int, ahead: Ahead) -> dict[Key, list[str]]:
-        """For which projects each lane gets one of the free streams, in turn. Who is next at an upstream is as `ahead`
-        says; and where several upstreams share the streams of this process, by what each project had of these.
+        """Give out the free streams. The result has, for each lane, the project of each stream that it gets, in turn.
+
+        `ahead` says which project is next at an upstream. Where several upstreams share the streams of this process,
+        the project that has had least of these streams is next.
         """
         queues = {project: self._queue(project) for project in sorted(self._looked_at)}
         found = {project: self._next_lane(project, queue, lanes) for project, queue in queues.items()}

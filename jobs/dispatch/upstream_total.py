@@ -1,8 +1,8 @@
 """What the models of an upstream share: the limits that the upstreams file gives it, which bound their sum.
 
 Each model has a lane, and learns its pace there. What is declared holds for all of them together. The upstream has one
-more row in `lanes` for it, whose model is empty. Where there are limits, a turn of any lane locks that row,
-before its own, so two turns never take the same room.
+more row in `lanes` for it, whose model is empty. Where there are limits, a turn of any lane locks that row before its
+own, so two turns never take the same room.
 """
 
 import json

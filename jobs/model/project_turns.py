@@ -24,7 +24,7 @@ class ProjectTurns(Generic[T]):
         return list(self._waiting)
 
     def first_of(self, project: str) -> T:
-        """Who has waited longest of this project, of which some wait."""
+        """The one of this project that has waited longest. At least one must wait."""
         return next(iter(self._waiting[project]))
 
     def add(self, project: str, waiting: T) -> None:
@@ -37,7 +37,7 @@ class ProjectTurns(Generic[T]):
         return self.take_first(next((project for project in self._waiting if project != leaving), leaving))
 
     def take_first(self, project: str) -> T:
-        """Take out who has waited longest of this project, of which some wait."""
+        """Take out the one of this project that has waited longest. At least one must wait."""
         queue = self._waiting.pop(project)
         first, _ = queue.popitem(last=False)
         if queue:

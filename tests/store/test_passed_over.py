@@ -92,9 +92,8 @@ def test_who_has_nothing_due_stays_not_first_where_the_others_use_its_turns(stor
     turns = UpstreamTurns(store.database)
     turns.read({}, STREAMS)
     waiting = ["alpha", "beta", "gamma"]
-    wish = LaneWish(
-        UpstreamSpec(name="default", url=""), "m1", 2, waiting, MAX_CRASHES, STREAMS, grants=["gamma", "gamma"]
-    )
+    spec = UpstreamSpec(name="default", url="")
+    wish = LaneWish(spec, "m1", waiting, MAX_CRASHES, STREAMS, grants=["gamma", "gamma"])
     reserved = [Chosen(f"job_{number}", "alpha", None) for number in range(2)]
     turns.note(wish, LaneTurn(reserved, 2, 0, store.clock.now, costs=[1.0, 1.0]), {}, waiting)
     assert turns.in_order("default", waiting) == ["beta", "gamma", "alpha"]

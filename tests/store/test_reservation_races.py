@@ -22,11 +22,13 @@ HINT_SECONDS = 30.0
 COUNT = "SELECT jobs.upstream, jobs.model, count(*)"
 """How the count of what is in flight begins."""
 
+PROJECTS = [DEFAULT_PROJECT]
+
 
 def turn(database: Database, max_streams: int | None) -> LaneTurn | None:
     """A turn of a process with ten free streams in the lane of the jobs."""
     spec = upstream("default", max_streams=max_streams)
-    return take_lane_turn(database, LaneWish(spec, "m1", 10, [DEFAULT_PROJECT], MAX_CRASHES, 10), HINT_SECONDS)
+    return take_lane_turn(database, LaneWish(spec, "m1", PROJECTS, MAX_CRASHES, 10, grants=10 * PROJECTS), HINT_SECONDS)
 
 
 def reserved_in(taken: LaneTurn | None) -> list[str]:
@@ -93,7 +95,9 @@ def test_of_two_that_dispatch_models_of_one_upstream_at_once_one_leaves_it_to_th
     """Else both would count what its limits leave, and take it twice."""
     store = with_lane(postgres_store)
     store.submit_batch(6)
-    other = LaneWish(upstream("default", max_streams=3), "m2", 10, [DEFAULT_PROJECT], MAX_CRASHES, 10)
+    other = LaneWish(
+        upstream("default", max_streams=3), "m2", [DEFAULT_PROJECT], MAX_CRASHES, 10, grants=[DEFAULT_PROJECT] * 10
+    )
     with Interruption(store.database, COUNT, partial(take_lane_turn, store.database, other, HINT_SECONDS)) as it:
         assert len(reserved_in(turn(store.database, 3))) == 3
     assert it.result() is None
