@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from httptools import HttpRequestParser
+
 from api.http.errors import ApiError
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -29,15 +31,17 @@ def too_large() -> ApiError:
     return ApiError(431, "head_too_large", message)
 
 
-def find_fault(url: bytes, headers: Sequence[tuple[bytes, bytes]], version: str) -> ApiError | None:
-    """Why a head is refused, if it is."""
+def find_fault(parser: HttpRequestParser, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> ApiError | None:
+    """Why a head is refused that the parser has just read, if it is."""
     length = len(url) + sum(len(name) + len(value) for name, value in headers)
     if length > MOST_HEAD_BYTES or len(url) > MOST_URL_BYTES or url.count(b"&") >= MOST_PARAMETERS:
         return too_large()
     hosts = sum(name == b"host" for name, _ in headers)
-    if hosts > 1 or (hosts == 0 and version == "1.1"):
+    if hosts > 1 or (hosts == 0 and parser.get_http_version() == "1.1"):
         # RFC 9112, 3.2. What stands in front may have judged another one than is read here.
         return ApiError(400, "invalid_http", f"a request has one Host header, and this one has {hosts}")
+    if parser.get_method() == b"CONNECT":
+        return ApiError(400, "invalid_http", "CONNECT asks for a connection through a proxy, and this is none")
     return None
 
 

@@ -7,20 +7,20 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from uvicorn._types import ASGI3Application, HTTPScope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from api.http.connections import CONNECTION, Connections
 from api.http.errors import ApiError, error_body
 from api.http.heads import MOST_HEAD_BYTES, MOST_HEADERS, find_fault, may_wait, too_large
 from api.http.lingering import LINGER_BYTES, LINGER_SECONDS, LingeringTransport
 from api.http.request_turns import Asker, Beginning, RequestTurns
+from api.http.upgrades import WithoutUpgrades
 from jobs.strict_json import dump_json
 
 HEAD_SECONDS = 20.0
 """How long a connection may be without a whole head of a request that is not answered yet."""
 
-BODY_SECONDS = 20.0
-LEAST_BODY_BYTES = 4096
+BODY_SECONDS, LEAST_BODY_BYTES = 20.0, 4096
 """So much of a body must come in each `BODY_SECONDS`, or the rest of it."""
 
 MOST_FRAMING = 4
@@ -33,7 +33,7 @@ CHUNKS_FREE, BYTES_OF_CHUNK = 500, 16
 """So many chunks a body may have, and one more for so many bytes in it: each costs a microsecond."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(WithoutUpgrades):
     """One connection. What the parser has been given and keeps to itself is counted, and never more than a head.
 
     One timer runs whenever the client owes something: a head, or the rest of a body. Its requests are begun in `turns`,
@@ -122,9 +122,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(too_large())
 
     def on_headers_complete(self) -> None:
+        if self.asks_for_upgrade():
+            return
         self._stop_timer()
         self._kept_bytes = 0
-        if (fault := find_fault(self.url, self.headers, self.parser.get_http_version())) is not None:
+        if (fault := find_fault(self.parser, self.url, self.headers)) is not None:
             self._refuse(fault)
             return
         if self.cycle is not None and not self.cycle.response_complete:
@@ -147,9 +149,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _give_body(self) -> None:
         """What has come at once is one piece for the endpoint: uvicorn copies the whole body for each."""
-        if not self._pieces:
+        if not (pieces := self._pieces):
             return
-        pieces, self._pieces = self._pieces, []
+        self._pieces = []
         body = b"".join(pieces)
         self._kept_bytes = 0
         self._body_bytes += len(body)
@@ -158,6 +160,8 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self.asks_for_upgrade():
+            return
         self._give_body()
         self._kept_bytes = 0
         self._in_body = False

@@ -82,6 +82,8 @@ class Connection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(RequestError("This asks for another protocol, and there is only HTTP/1.1."), close=True)
         except httptools.HttpParserError as error:
             self._refuse(RequestError(f"This is not HTTP: {error}"), close=True)
 
