@@ -12,6 +12,7 @@ from functools import partial
 from logging import getLogger
 from time import monotonic
 
+from jobs.dispatch.due_lanes import DueLanes
 from jobs.dispatch.holds import Hold, HoldKind
 from jobs.dispatch.lane_news import Ended, LaneNews, LaneTurn, LaneWish
 from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
@@ -54,8 +55,9 @@ class Lanes:
         self._lock = threading.Lock()
         self._news: dict[Key, LaneNews] = {}
         self._ended: list[Ended] = []
-        self._shares = StreamShares()
-        self._turns = UpstreamTurns(database)
+        self._due = DueLanes()
+        self._shares = StreamShares(self._due)
+        self._turns = UpstreamTurns(database, self._due)
         self._over: list[tuple[str, str, float]] = []
         """Turns that are over and were not written in a round."""
         self._waiting = WaitingModels(MOST_MODELS)
@@ -162,6 +164,7 @@ class Lanes:
         # The next job may need more tokens than are left. Then nobody starts until it can: else small jobs take them.
         shared[name] = 0 if turn.is_short_of_all else shared.get(name, 0) - len(turn.reserved)
         self._in_flight[wish.key] = turn.in_flight
+        self._due.note(wish, turn)
         self._turns.note(wish, turn, weights, self._shares.contenders.get(name, ()))
 
     def _put_back(self, key: Key, news: LaneNews) -> None:
@@ -177,6 +180,7 @@ class Lanes:
             if behind:
                 others = {model: [name for name in projects if name not in behind] for model, projects in found.items()}
                 found = {model: projects for model, projects in others.items() if projects}
+            self._due.begin(found, are_all=not self._waiting.has_more)
             waiting = self._shares.look_at(found)
             return View.read(connection, now, self._hint_seconds, waiting)
 

@@ -7,9 +7,10 @@ of each project, and at the room of a lane only when its turn comes.
 import heapq
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
 
+from jobs.dispatch.due_lanes import DueLanes
 from jobs.dispatch.rounds import Key
 from jobs.dispatch.upstream_turns import Ahead
 from jobs.model.fair_turns import MOST_REMEMBERED, Turns
@@ -21,6 +22,9 @@ MOST_MODELS = 200
 _PASSED_OVER = 0.01
 """What a look without room costs a model then, in turns: it must not keep the others from being looked at."""
 
+_Queue = list[tuple[bool, float, str]]
+"""A heap of the models of a project: whether they are looked at last, and their times."""
+
 Room = Callable[[UpstreamSpec, str], int]
 """How many more streams an upstream takes of a model."""
 
@@ -28,7 +32,8 @@ Room = Callable[[UpstreamSpec, str], int]
 class StreamShares:
     """Whose turn it is, from round to round."""
 
-    def __init__(self) -> None:
+    def __init__(self, due: DueLanes) -> None:
+        self._due = due
         self._projects = Turns()
         """By the seconds of this process's streams, where several upstreams share these."""
         self._rounds = Turns()
@@ -60,7 +65,7 @@ class StreamShares:
             turns = self._models.setdefault(project, Turns())
             turns.forget_others(kept[project])
             if len(models) > MOST_MODELS:
-                kept[project] = set(heapq.nsmallest(MOST_MODELS, models, key=turns.time_of))
+                kept[project] = self._some_of(project, models)
         looked_at = {
             model: [project for project in projects if model in kept[project]] for model, projects in waiting.items()
         }
@@ -89,7 +94,7 @@ class StreamShares:
         first = self._rounds.in_order(keys)[::-1] if crowded else []
         while free > 0 and keys:
             is_first = bool(first)
-            project = first.pop() if first else min(keys, key=partial(self._place, keys, ahead, lanes))
+            project = first.pop() if first else min(keys, key=partial(self._place, keys, queues, ahead, lanes))
             if not lanes.has_room(keys[project]):
                 key = self._next_lane(project, queues[project], lanes)
                 if key is None and lanes.are_all_taken:
@@ -113,23 +118,44 @@ class StreamShares:
                 keys[project] = following
         return grants
 
-    def _place(self, keys: Mapping[str, Key], ahead: Ahead, lanes: "LaneRooms", project: str) -> tuple[float, ...]:
+    def _place(
+        self,
+        keys: Mapping[str, Key],
+        queues: Mapping[str, _Queue],
+        ahead: Ahead,
+        lanes: "LaneRooms",
+        project: str,
+    ) -> tuple[float, ...]:
         """The smallest is next."""
+        queue = queues[project]
+        is_last = bool(queue) and queue[0][0]
         own = (self._projects.place(project)[0],) if lanes.has_several else ()
-        return *own, *ahead.place(keys[project][0], project)
+        return is_last, *own, *ahead.place(keys[project][0], project)
 
-    def _queue(self, project: str) -> list[tuple[float, str]]:
-        """A heap of the models by their times: whose is smallest is next."""
-        turns = self._models[project]
-        queue = [(turns.time_of(model), model) for model in self._looked_at[project]]
+    def _some_of(self, project: str, models: Iterable[str]) -> set[str]:
+        """So many models that have had least, rather those with jobs that are due."""
+        time_of = self._models[project].time_of
+        doubtful = {model for model in models if self._due.is_doubtful(project, model)}
+        some = heapq.nsmallest(MOST_MODELS, models, key=lambda model: (model in doubtful, time_of(model)))
+        return {*some, *heapq.nsmallest(1, doubtful, key=time_of)}
+
+    def _queue(self, project: str) -> _Queue:
+        """The models of a project: whose time is smallest is next. Those that are doubtful come last, behind all other
+        projects, but for one, which shows whether it still is.
+        """
+        turns, models = self._models[project], self._looked_at[project]
+        last = {model for model in models if self._due.is_doubtful(project, model)}
+        if last and not self._due.is_mistaken(project):
+            last.remove(min(last, key=turns.time_of))
+        queue = [(model in last, turns.time_of(model), model) for model in models]
         heapq.heapify(queue)
         return queue
 
-    def _next_lane(self, project: str, queue: list[tuple[float, str]], lanes: "LaneRooms") -> Key | None:
+    def _next_lane(self, project: str, queue: _Queue, lanes: "LaneRooms") -> Key | None:
         """The lane whose turn it is among those of the project; `_take` it. None: none has room."""
         turns = self._models[project]
         while queue:
-            _, model = queue[0]
+            model = queue[0][-1]
             specs = lanes.open_to(model)
             if not specs:
                 heapq.heappop(queue)
@@ -141,12 +167,12 @@ class StreamShares:
             return self._upstreams.setdefault(model, Turns()).next(names), model
         return None
 
-    def _take(self, project: str, queue: list[tuple[float, str]], key: Key, lanes: "LaneRooms") -> None:
+    def _take(self, project: str, queue: _Queue, key: Key, lanes: "LaneRooms") -> None:
         name, model = key
         turns = self._models[project]
         turns.take(model, 1.0)
-        if queue[0][1] == model:
-            heapq.heapreplace(queue, (turns.time_of(model), model))
+        if queue[0][-1] == model:
+            heapq.heapreplace(queue, (self._due.is_doubtful(project, model), turns.time_of(model), model))
         self._upstreams[model].take(name, lanes.weight_of(name))
         lanes.take(key)
 

@@ -6,8 +6,7 @@ the next stream to the same project; then it waits so much longer for the one af
 """
 
 import json
-from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -16,6 +15,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping
 
+from jobs.dispatch.due_lanes import DueLanes
 from jobs.dispatch.lane_news import LaneTurn, LaneWish
 from jobs.dispatch.lane_rows import lock_lane, store_lane
 from jobs.dispatch.upstream_total import ALL_MODELS
@@ -47,19 +47,15 @@ class _Note(NamedTuple):
 class UpstreamTurns:
     """Used by the rounds of one process."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, due: DueLanes) -> None:
         self._database = database
+        self._due = due
         self._process = uuid4().hex[:12]
         self._most_free = 0
         self._turns: dict[str, Turns] = {}
         self._streams: dict[str, int] = {}
         self._notes: dict[str, list[_Note]] = {}
         self._stored_at: dict[str, float] = {}
-        self._passed: set[tuple[str, str]] = set()
-        """Which projects could not use the last turn that they were given at an upstream: none of their jobs was due
-        there. They pay for none, and are taken for away: the others are not to wait for them, and they are next as soon
-        as a job of theirs is due.
-        """
 
     def read(self, rows: Mapping[tuple[str, str], RowMapping], free: int) -> None:
         """Begin a round with the turns as these rows have them, and with what is not written yet."""
@@ -79,27 +75,23 @@ class UpstreamTurns:
 
     def in_order(self, upstream: str, projects: Iterable[str]) -> list[str]:
         """These, the one that is next first."""
-        return sorted(projects, key=partial(Ahead(self._turns, self._passed).place, upstream))
+        return sorted(projects, key=partial(Ahead(self._turns, self._due).place, upstream))
 
     def look_ahead(self) -> "Ahead":
         """The same turns, to give streams out by."""
-        return Ahead({name: turns.copy() for name, turns in self._turns.items()}, self._passed)
+        return Ahead({name: turns.copy() for name, turns in self._turns.items()}, self._due)
 
     def note(self, wish: LaneWish, turn: LaneTurn, weights: Mapping[str, float], others: Iterable[str]) -> None:
-        """Who had a turn in a lane, who could not use one, and what those have cost that are over."""
+        """Who had a turn in a lane, and what those have cost that are over."""
         name = wish.spec.name
         for project, cost in turn.ended:
             self.learn(name, project, cost, weights.get(project, 1.0))
         for job, cost in zip(turn.reserved, turn.costs, strict=True):
             self.take(name, job.project, weights.get(job.project, 1.0), cost, others)
-        granted, reserved = Counter(wish.grants), Counter(job.project for job in turn.reserved)
-        if turn.room > 0 or reserved - granted:  # else there was no room for all
-            self._passed.update((name, project) for project in granted - reserved)
 
     def take(self, upstream: str, project: str, weight: float, at_least: float, others: Iterable[str]) -> None:
         """A job of the project was reserved there."""
-        self._passed.discard((upstream, project))
-        able = tuple(other for other in others if (upstream, other) not in self._passed)
+        able = tuple(other for other in others if self._due.has_due(other, upstream))
         self._note(upstream, _Note(project, at_least, weight, is_over=False, others=able))
 
     def learn(self, upstream: str, project: str, cost: float, weight: float) -> None:
@@ -153,14 +145,14 @@ class UpstreamTurns:
 class Ahead:
     """The turns of all upstreams as they will be once what a round gives out is taken."""
 
-    def __init__(self, turns: dict[str, Turns], passed: Container[tuple[str, str]]) -> None:
+    def __init__(self, turns: dict[str, Turns], due: DueLanes) -> None:
         self._turns = turns
-        self._passed = passed
+        self._due = due
 
     def place(self, upstream: str, project: str) -> tuple[float, bool, float]:
-        """The smallest is next."""
+        """The smallest is next. Who seems to have nothing due pays for no turn, so it must not be first for that."""
         start, time = self._turns.setdefault(upstream, Turns()).place(project)
-        return start, (upstream, project) in self._passed, time
+        return start, not self._due.has_due(project, upstream), time
 
     def take(self, upstream: str, project: str, weight: float) -> None:
         self._turns.setdefault(upstream, Turns()).take(project, weight)

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import chain, cycle, repeat
 from statistics import mean
 
+from jobs.dispatch.due_lanes import DueLanes
 from jobs.dispatch.shares import LaneRooms, StreamShares
 from jobs.dispatch.upstream_turns import Ahead
 from jobs.model.fair_turns import Turns
@@ -16,7 +17,7 @@ STREAMS = 20
 
 def share(texts: dict[str, Iterator[float]], seconds: int) -> Counter[str]:
     """The stream-seconds that each project gets that always has texts of so many seconds waiting."""
-    shares, turns, got = StreamShares(), Turns(), Counter[str]()
+    shares, turns, got = StreamShares(DueLanes()), Turns(), Counter[str]()
     running: list[tuple[float, str, float]] = []
     for now in range(seconds):
         for _, project, took in [one for one in running if one[0] <= now]:
@@ -24,7 +25,7 @@ def share(texts: dict[str, Iterator[float]], seconds: int) -> Counter[str]:
         running = [one for one in running if one[0] > now]
         shares.look_at({project: [project] for project in texts})
         rooms = LaneRooms([UNDECLARED], lambda _spec, _model: 1000, {"default": 1000})
-        ahead = Ahead({"default": turns.copy()}, {})
+        ahead = Ahead({"default": turns.copy()}, DueLanes())
         for (_, project), granted in shares.share(rooms, {}, STREAMS - len(running), ahead).items():
             for _ in granted:
                 turns.take(project, 1.0, others=texts)
@@ -43,7 +44,7 @@ def test_cheap_texts_before_each_long_one_make_these_no_cheaper() -> None:
 
 def test_hundreds_of_models_with_short_texts_leave_a_long_text_its_turn_in_each_round() -> None:
     """By time alone, these had nearly all ten lanes of a round, and the long texts five of thirty free streams."""
-    shares, turns, running, held = StreamShares(), Turns(), list[tuple[float, str]](), list[int]()
+    shares, turns, running, held = StreamShares(DueLanes()), Turns(), list[tuple[float, str]](), list[int]()
     seconds = {f"m{number}": 0.1 for number in range(200)} | {"own": 20.0}
     project = dict.fromkeys(seconds, "many") | {"own": "long"}
     for at in range(500):  # fifths of a second
@@ -53,7 +54,7 @@ def test_hundreds_of_models_with_short_texts_leave_a_long_text_its_turn_in_each_
         room = Counter({"own": 30}) - Counter(model for _, model in running)
         shares.look_at({model: [project[model]] for model in seconds if model != "own" or room["own"]})
         rooms = LaneRooms([UNDECLARED], partial(_room, room), {"default": 100}, 10)
-        ahead = Ahead({"default": turns.copy()}, {})
+        ahead = Ahead({"default": turns.copy()}, DueLanes())
         for (_, model), granted in shares.share(rooms, {}, 100 - len(running), ahead).items():
             for one in granted:
                 turns.take(one, 1.0)

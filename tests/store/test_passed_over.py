@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import select, update
 
 from jobs.dispatch.choice import Chosen
+from jobs.dispatch.due_lanes import DueLanes
+from jobs.dispatch.holds import HoldKind, pause, resume
 from jobs.dispatch.lane_news import Ended, LaneNews, LaneTurn, LaneWish
 from jobs.dispatch.lanes import Lanes
 from jobs.dispatch.upstream_total import ALL_MODELS
@@ -42,6 +44,13 @@ class Process:
         submit_batch(
             self.store.database, [new_job()] * count, BatchOptions(project=project, max_concurrency=max_concurrency)
         )
+
+    def submit_paused(self, project: str, models: int) -> str:
+        """A batch whose jobs are all for another model. Returns its id."""
+        some = [new_job(model=f"m-{number}") for number in range(models)]
+        paused = submit_batch(self.store.database, some, BatchOptions(project=project)).id
+        pause(self.store.database, HoldKind.BATCH, paused)
+        return paused
 
     def run(self, seconds: int) -> Counter[str]:
         """How many texts of each project began within so many seconds."""
@@ -89,13 +98,17 @@ def test_a_project_that_had_nothing_left_in_a_round_is_next_when_it_comes_again(
 
 def test_who_has_nothing_due_stays_not_first_where_the_others_use_its_turns(store: Store) -> None:
     """Before, with an upstream that had no room left it had all grants, and the others went by their names."""
-    turns = UpstreamTurns(store.database)
-    turns.read({}, STREAMS)
     waiting = ["alpha", "beta", "gamma"]
+    due = DueLanes()
+    due.begin({"m1": waiting}, are_all=True)
+    turns = UpstreamTurns(store.database, due)
+    turns.read({}, STREAMS)
     spec = UpstreamSpec(name="default", url="")
     wish = LaneWish(spec, "m1", waiting, MAX_CRASHES, STREAMS, grants=["gamma", "gamma"])
     reserved = [Chosen(f"job_{number}", "alpha", None) for number in range(2)]
-    turns.note(wish, LaneTurn(reserved, 2, 0, store.clock.now, costs=[1.0, 1.0]), {}, waiting)
+    turn = LaneTurn(reserved, 2, 0, store.clock.now, costs=[1.0, 1.0])
+    due.note(wish, turn)
+    turns.note(wish, turn, {}, waiting)
     assert turns.in_order("default", waiting) == ["beta", "gamma", "alpha"]
 
 
@@ -130,3 +143,36 @@ def test_turns_that_nobody_can_read_begin_anew(store: Store, stored: str) -> Non
         connection.execute(update(lane_rows).where(lane_rows.c.model == ALL_MODELS).values(turns=stored))
     process.submit("rare", 2)
     assert process.run(2) == {"rare": 2}
+
+
+def test_models_that_cannot_start_take_no_stream_from_another_project(store: Store) -> None:
+    """Before, a paused batch of 300 models kept another project from all its streams, without one call."""
+    process = Process(store)
+    process.submit("busy", 200)
+    process.run(10)
+    process.submit_paused("rare", 300)
+    began = process.run(30)
+    assert began["busy"] >= 54, began
+
+
+def test_a_project_has_its_share_of_one_model_beside_many_that_cannot_start(store: Store) -> None:
+    process = Process(store)
+    process.submit_paused("full", 20)
+    process.submit("busy", 200)
+    process.run(30)
+    process.submit("full", 100)
+    process.run(30)
+    began = process.run(36)
+    assert 15 <= began["full"] <= 24, began
+    assert began["busy"] + 2 * began["full"] >= 66, began
+
+
+def test_what_is_resumed_starts_in_its_turn(store: Store) -> None:
+    process = Process(store)
+    paused = process.submit_paused("full", 60)
+    process.submit("busy", 200)
+    process.run(30)
+    resume(store.database, HoldKind.BATCH, paused)
+    process.run(12)
+    began = process.run(36)
+    assert 15 <= began["full"] <= 24, began

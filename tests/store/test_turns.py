@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, update
 from jobs.dispatch import choice, shares, waiting_models
 from jobs.dispatch import lanes as dispatch_lanes
 from jobs.dispatch.due import count_in_flight_of_batches
+from jobs.dispatch.due_lanes import DueLanes
 from jobs.dispatch.holds import HoldKind, pause
 from jobs.dispatch.lane_news import Ended, LaneNews, LaneTurn, LaneWish
 from jobs.dispatch.reservation import take_lane_turn
@@ -53,11 +54,11 @@ def test_the_room_of_batches_is_counted_only_where_their_jobs_are_next(
 def test_a_round_gives_few_lanes_a_turn_and_every_project_one_of_them(store: Store) -> None:
     """A round of 200 slow turns kept the jobs of others waiting for its end."""
     waiting = {**{f"m{number}": ["red"] for number in range(50)}, "own": ["blue"], "other": ["green"]}
-    shares, served = StreamShares(), Counter[str]()
+    shares, served = StreamShares(DueLanes()), Counter[str]()
     for _ in range(30):
         rooms = LaneRooms([UNDECLARED], lambda _spec, _model: 10, {"default": 100}, most=2)
         shares.look_at(waiting)
-        grants = shares.share(rooms, {}, 100, Ahead({}, {}))
+        grants = shares.share(rooms, {}, 100, Ahead({}, DueLanes()))
         assert len(grants) == 2
         assert sum(map(len, grants.values())) < 100, "the rest is for the project whose turn it is"
         served.update(waiting[model][0] for _, model in grants)
