@@ -33,6 +33,10 @@ class Turns:
         """Those that could have had the latest turn. As long as one is among them it was not away, so its next turn
         begins at its own time, even if what it was given back sets that before the others.
         """
+        self._floors: dict[str, float] = {}
+        """The time of each of them when it began to wait beside others. What it is given back sets its time no further
+        back: nobody else has had what it was charged before.
+        """
         self._seen: dict[str, int] = {}
         """How many costs of each are known, up to `MOST_SEEN`."""
         self._open: dict[str, tuple[float, float]] = {}
@@ -46,6 +50,7 @@ class Turns:
         turns._costs = {str(name): float(cost) for name, cost in stored.get("costs", {}).items()}
         turns._cost = stored.get("cost")
         turns._contenders = set(map(str, stored.get("contenders", ())))
+        turns._floors = {str(name): float(time) for name, time in stored.get("floors", {}).items()}
         turns._seen = {str(name): int(seen) for name, seen in stored.get("seen", {}).items()}
         turns._open = {str(name): (float(count), float(cost)) for name, (count, cost) in stored.get("open", {}).items()}
         return turns
@@ -54,8 +59,8 @@ class Turns:
         if len(self._times) > MOST_REMEMBERED:
             self.forget_others(set(sorted(self._times, key=self.time_of)[-MOST_REMEMBERED:]))
         costs = {"costs": self._costs, "cost": self._cost, "seen": self._seen}
-        contenders = sorted(self._contenders)
-        return {"now": self._now, "times": self._times, **costs, "open": self._open, "contenders": contenders}
+        waiting = {"contenders": sorted(self._contenders), "floors": self._floors}
+        return {"now": self._now, "times": self._times, **costs, "open": self._open, **waiting}
 
     def copy(self) -> Self:
         """The same turns, to look ahead in."""
@@ -63,7 +68,7 @@ class Turns:
         same._now, same._cost = self._now, self._cost
         same._times, same._costs = dict(self._times), dict(self._costs)
         same._seen, same._open = dict(self._seen), dict(self._open)
-        same._contenders = set(self._contenders)
+        same._contenders, same._floors = set(self._contenders), dict(self._floors)
         return same
 
     def forget_others(self, names: Container[str]) -> None:
@@ -72,6 +77,7 @@ class Turns:
             self._times = {name: time for name, time in self._times.items() if name in names}
             self._costs = {name: cost for name, cost in self._costs.items() if name in self._times}
             self._contenders = {name for name in self._contenders if name in self._times}
+            self._floors = {name: floor for name, floor in self._floors.items() if name in self._times}
             self._seen = {name: seen for name, seen in self._seen.items() if name in self._times}
             self._open = {name: open_turns for name, open_turns in self._open.items() if name in self._times}
 
@@ -113,7 +119,10 @@ class Turns:
         """
         if others:
             wait = {name, *others}
-            self._times.update((one, self._start(one)) for one in wait - self._contenders)
+            was_alone = len(self._contenders) == 1 < len(wait)
+            new = {one: self._start(one) for one in (wait if was_alone else wait - self._contenders)}
+            self._times |= new
+            self._floors = {one: time for one, time in self._floors.items() if one in wait} | new
             self._contenders = wait
         start = self._start(name)
         self._now = max(self._now, min([start, *map(self.time_of, others)]))
@@ -133,7 +142,8 @@ class Turns:
         if count >= 1.0:
             expected = charged / count
             self._open[name] = (count - 1.0, charged - expected)
-            self._times[name] = self.time_of(name) + (cost - expected) / weight
+            settled = self.time_of(name) + (cost - expected) / weight
+            self._times[name] = max(settled, self._floors.get(name, settled)) if cost < expected else settled
         # The first of one count whole. Begun at the mean of all, one with short texts paid for long ones twenty times.
         seen = self._seen.get(name, 0 if name not in self._costs else MOST_SEEN) + 1
         known = self._costs.get(name, 0.0)
@@ -144,7 +154,7 @@ class Turns:
     def catch_up(self) -> None:
         """Nobody waits: what some had while the others wanted nothing is no debt."""
         self._now = max(self._times.values(), default=self._now)
-        self._contenders = set()
+        self._contenders, self._floors = set(), {}
 
     def _expected(self, name: str) -> float:
         return self._costs.get(name, self._cost) or 1.0

@@ -82,16 +82,37 @@ def test_what_one_had_while_nobody_else_waited_is_no_debt() -> None:
     assert served["early"] >= 8, served
 
 
+def test_what_one_is_given_back_for_turns_before_the_others_came_puts_it_before_none_of_them() -> None:
+    """It had the streams to itself, with texts that were taken for long ones. Before, who came next had no stream for
+    half the time of such a text.
+    """
+    turns = Turns()
+    for _ in range(STREAMS):
+        turns.take("early", 1.0, others=["early"])
+        turns.learn("early", 80.0)
+    for _ in range(STREAMS):
+        turns.take("early", 1.0, others=["early"])
+    served = Counter[str]()
+    for number in range(60):
+        name = turns.next(["early", "late"])
+        turns.take(name, 1.0, others=["early", "late"])
+        served[name] += 1
+        turns.learn(name, 2.0)
+        if number < STREAMS:
+            turns.learn("early", 12.0)
+    assert served["late"] >= 25, served
+
+
 def test_a_version_before_reads_the_turns_and_this_one_reads_its_own() -> None:
     turns = Turns()
     for cost in (1.0, 2.0):
         turns.take("a", 1.0)
         turns.learn("a", cost)
-    turns.take("a", 1.0)
+    turns.take("a", 1.0, others=["a", "b"])
     stored = turns.as_json()
     assert Turns.from_json(stored).as_json() == stored
-    before = {name: value for name, value in stored.items() if name not in ("open", "seen")}
-    assert Turns.from_json(before).as_json() == {**stored, "open": {}, "seen": {}}
+    before = {name: value for name, value in stored.items() if name not in ("open", "seen", "contenders", "floors")}
+    assert Turns.from_json(before).as_json() == {**stored, "open": {}, "seen": {}, "contenders": [], "floors": {}}
 
 
 def test_a_project_whose_prompts_vary_pays_for_what_they_take() -> None:
