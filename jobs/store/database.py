@@ -17,7 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from jobs.model.fair_lock import FairLock
 from jobs.store.file_lock import FileLock
 from jobs.store.refused_writes import READ_ONLY
-from jobs.store.sqlite_engine import WRITE, copy_log, empty_log, prepare_engine
+from jobs.store.sqlite_engine import WRITE, copy_log, empty_log, is_log_large, prepare_engine
 from jobs.store.steady_clock import SteadyClock
 
 log = getLogger(__name__)
@@ -128,10 +128,10 @@ class Database:
         self._has_erased = self.is_sqlite
 
     def scrub(self) -> None:
-        """Empty SQLite's write-ahead log if something was deleted: the log still has what stood there before. While
+        """Empty SQLite's write-ahead log if something was deleted, which still stands there, or if it is large. While
         somebody reads an older state that cannot be, and the next call tries again.
         """
-        if not self._has_erased or self._turn is None:
+        if self._turn is None or not (self._has_erased or is_log_large(self.engine.url.database)):
             return
         self._has_erased, done = False, False
         try:

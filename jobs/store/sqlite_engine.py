@@ -1,6 +1,7 @@
 """What makes SQLite safe for several processes and threads: how connections are opened and transactions begin."""
 
 import sqlite3
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
@@ -15,6 +16,9 @@ WRITE = "longhand_write"
 _BUSY_MS = 30_000
 _READERS_MS = 100
 """How long everybody who wants to write waits for those who read from the log that is to be emptied."""
+
+LARGE_LOG_BYTES = 64 << 20
+"""A write-ahead log that is larger is emptied."""
 
 _OPEN_SECONDS = 60
 """How long one of several processes that open a new file waits for the others."""
@@ -32,6 +36,16 @@ def copy_log(connection: PoolProxiedConnection) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
     cursor.close()
+
+
+def is_log_large(path: str | None) -> bool:
+    """SQLite begins its log anew only when nobody reads from it, and with some slow reads at a time somebody always
+    does: it grew by 2.5 MB a second.
+    """
+    try:
+        return path is not None and Path(f"{path}-wal").stat().st_size > LARGE_LOG_BYTES
+    except OSError:
+        return False
 
 
 def empty_log(connection: PoolProxiedConnection) -> bool:
