@@ -5,29 +5,29 @@ import itertools
 import random
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
 from unittest import mock
 
 from jobs.dispatch.lanes import Lanes
+from jobs.dispatch.upstream_holds import free_probes
 from jobs.intake.submission import BatchOptions, NewJob, submit_batch
 from jobs.lifecycle import transitions
 from jobs.lifecycle.lease import Claimed, claim, claim_many
-from jobs.model.endings import MAX_CRASHES, JobError
+from jobs.model.endings import MAX_CRASHES
 from jobs.store.database import Database
 from jobs.upstreams import Upstreams, UpstreamSpec
 from tests.fairness.mixes import Mix
+from tests.fairness.owed import Loss
 from tests.fairness.running import Text, Worker
 from tests.fairness.seen import Log, Seen
+from tests.fairness.sending import Sending
 from tests.store.reserving import HINT_SECONDS
-from tests.store.store_fixtures import USAGE, Clock, written
-from worker.reports import LaneReporter, Sent
-from worker.upstream.ending import Ending, ReportedUsage
-from worker.upstream.errors import Rejected, ServerError
+from tests.store.store_fixtures import Clock, written
+from worker.reports import LaneReporter
 
-UPSTREAM = "default"
-HINT_TAKES, FAILS_AFTER = 0.01, 0.05
+HINT_TAKES = 0.01
 SHORTEST_ROUND, LONGEST_ROUND = 0.02, 1.0
 RESCUED_AFTER = 20.0
 LEASE = 1e7
@@ -38,23 +38,29 @@ class Play:
         self.mix, self.clock, self.dice = mix, Clock(), random.Random(mix.seed)
         self.database = Database(database.engine, self.clock)
         self.start = self.clock.now
-        limits = {"max_streams": mix.max_streams, "requests_per_minute": mix.requests_per_minute}
-        self.spec = UpstreamSpec(name=UPSTREAM, url="", tokens_per_minute=mix.tokens_per_minute, **limits)  # type: ignore[arg-type]
         weights = {f"p{place}": one.weight for place, one in enumerate(mix.members)}
-        self.upstreams = Upstreams((self.spec,), weights)
+        self.upstreams = Upstreams(tuple(map(self._spec_of, range(len(mix.upstreams)))), weights)
         self.now, self.number, self.events = 0.0, itertools.count(), list[tuple[float, int, Callable[[], None]]]()
         self.hints: deque[str] = deque()
         self.texts: dict[str, Text] = {}
-        self.waiting = Counter[int]()
         self.models = [self._models_of(place) for place in range(len(mix.members))]
         self.next_model = [itertools.cycle(models) for models in self.models]
+        self.waiting = [Counter[str]() for _ in mix.members]
         self.log = Log(len(mix.members))
+        self.sending = Sending(self)
         self.workers = [self._worker(streams) for streams in mix.workers]
+
+    def _spec_of(self, place: int) -> UpstreamSpec:
+        one, members = self.mix.upstreams[place], enumerate(self.mix.members)
+        own = [f"m{number}-*" for number, member in members if not member.upstreams or place in member.upstreams]
+        limits = {"max_streams": one.max_streams, "requests_per_minute": one.requests_per_minute}
+        models = ("common", *own)
+        return UpstreamSpec(name=f"u{place}", url="", models=models, tokens_per_minute=one.tokens_per_minute, **limits)  # type: ignore[arg-type]
 
     def _models_of(self, place: int) -> list[str]:
         member = self.mix.members[place]
         own = [f"m{place}-{number}" for number in range(member.models)]
-        return [*own, "common"] if member.has_common or not own else own
+        return [*own, "common"] if member.uses_common else own
 
     def _worker(self, streams: int) -> Worker:
         lanes = Lanes(self.database, HINT_SECONDS, lambda: self.upstreams)
@@ -67,44 +73,59 @@ class Play:
 
     def run(self) -> Seen:
         for place, member in enumerate(self.mix.members):
-            self.at(member.from_second, lambda place=place: self.arrive(place))  # type: ignore[misc]
+            self.at(member.from_second, partial(self.arrive, place))
         for at in self.mix.restarts:
             self.at(at, self.restart)
+        for outage in self.mix.outages:
+            self.at(outage.begins, partial(self.sending.break_off, outage.upstream))
         for worker in self.workers:
             self.wake(worker)
-        with virtual_rounds(self.mix.turn_seconds):
+        with virtual_rounds(self.mix.turn_seconds), same_each_time(self.dice):
             while self.events and self.events[0][0] <= self.mix.seconds:
                 at, _, action = heapq.heappop(self.events)
                 self.now = at
                 self.clock.now = self.start
                 self.clock.advance(at)
                 action()
-        return self.log.seen(self.mix, {text.claimed.job.id: (text.member, text.begun) for text in self.texts.values()})
+        for text in self.texts.values():
+            if not text.worker.is_dead:
+                self.log.streams[text.member].append((text.begun, self.mix.seconds))
+        return self.log.seen(self.mix)
 
     def arrive(self, place: int) -> None:
         """More of its texts are due."""
-        member = self.mix.members[place]
-        if self.waiting[place] == 0:
+        member, waiting = self.mix.members[place], self.waiting[place]
+        if waiting.total() == 0:
             self.log.came.setdefault(place, (self.now, len(self.log.begun)))
         if member.a_second is None:
-            most = max(2 * self.mix.streams, len(self.models[place]), 10)
-            self.submit(place, 2 * most - self.waiting[place])
+            most = 2 * self._fewest(place)
+            self.submit(place, [model for model in self.models[place] for _ in range(most - waiting[model])])
         else:
-            self.submit(place, 1)
-            self.at(self.now + self.dice.expovariate(member.a_second), lambda: self.arrive(place))
+            self.submit(place, [next(self.next_model[place])])
+            self.at(self.now + self.dice.expovariate(member.a_second), partial(self.arrive, place))
 
-    def submit(self, place: int, count: int) -> None:
+    def _fewest(self, place: int) -> int:
+        """With so many texts for each of its models one that always has some is never short of them."""
+        return 1 + max(2 * self.mix.streams, 10) // len(self.models[place])
+
+    def submit(self, place: int, models: Sequence[str]) -> None:
         member = self.mix.members[place]
         content = "word" * member.prompt
         some = [
-            NewJob({"model": next(self.next_model[place]), "messages": [{"role": "user", "content": content}],
+            NewJob({"model": model, "messages": [{"role": "user", "content": content}],
                     "max_tokens": member.output}, max_attempts=10)
-            for _ in range(count)
+            for model in self._in_turn(models)
         ]  # fmt: skip
         submit_batch(self.database, some, BatchOptions(project=f"p{place}"))
-        self.waiting[place] += count
+        self.waiting[place].update(models)
         for worker in self.workers:
             self.wake(worker)
+
+    def _in_turn(self, models: Sequence[str]) -> list[str]:
+        """One of each, then the next of each."""
+        seen = Counter[str]()
+        rank = [(seen.update([model]) or seen[model], place) for place, model in enumerate(models)]
+        return [models[place] for _, place in sorted(rank)]
 
     def wake(self, worker: Worker, at: float | None = None) -> None:
         at = max(self.now, worker.last_round + SHORTEST_ROUND) if at is None else at
@@ -147,86 +168,23 @@ class Play:
                 self.begin(begun, worker)
 
     def begin(self, claimed: Claimed, worker: Worker) -> None:
-        job_id, place = claimed.job.id, int(claimed.job.project[1:])
-        assert job_id not in self.texts, "a job runs twice"
-        self.texts[job_id] = text = Text(claimed, place, worker, self.now)
-        worker.running.add(job_id)
-        self.waiting[place] -= 1
-        self.log.first.setdefault(place, (self.now, len(self.log.begun)))
-        self.log.begun.append((self.now, place))
-        member = self.mix.members[place]
-        most = max(2 * self.mix.streams, len(self.models[place]), 10)
-        if member.a_second is None and self.waiting[place] < most:
+        job, place = claimed.job, int(claimed.job.project[1:])
+        assert job.id not in self.texts, "a job runs twice"
+        self.texts[job.id] = text = Text(claimed, place, worker, self.now)
+        worker.running.add(job.id)
+        self.waiting[place][job.model] -= 1
+        self.log.begin(place, self.now)
+        if self.mix.members[place].a_second is None and self.waiting[place][job.model] < self._fewest(place):
             self.arrive(place)
         sends = (claimed.send_at - self.start).total_seconds() if claimed.send_at else self.now
-        self.at(max(self.now, sends), lambda: self.send(text))
+        self.at(max(self.now, sends), partial(self.sending.send, text))
 
-    def send(self, text: Text) -> None:
-        if text.worker.is_dead or self.texts.get(text.claimed.job.id) is not text:
-            return
-        member = self.mix.members[text.member]
-        unplanned = None if text.part == 1 else member.prompt + member.output
-        sent = text.sent = text.worker.reporter.send(text.claimed, text.used, unplanned)
-        self.log.requested.append((self.now, text.member, member.prompt + member.output))
-        roll = self.dice.random()
-        if text.part == 1 and roll < member.fails + member.retries:
-            self.at(self.now + FAILS_AFTER, lambda: self.fail(text, is_retried=roll >= member.fails))
-            return
-        spread = 1.0 + self.dice.uniform(-member.spread, member.spread)
-        takes = max(0.02, spread * member.seconds / member.parts)
-        if text.part == 1 and self.dice.random() < member.cancels:
-            self.at(self.now + takes * member.parts / 2, lambda: self.cancel(text))
-        self.at(self.now + min(FAILS_AFTER, takes / 2), lambda: self.accept(text, sent))
-        self.at(self.now + takes, lambda: self.end(text, sent))
-
-    def _is_live(self, text: Text, sent: Sent) -> bool:
-        return not text.worker.is_dead and self.texts.get(text.claimed.job.id) is text and text.sent is sent
-
-    def accept(self, text: Text, sent: Sent) -> None:
-        if self._is_live(text, sent):
-            sent.accept()
-
-    def end(self, text: Text, sent: Sent) -> None:
-        if not self._is_live(text, sent):
-            return
-        member = self.mix.members[text.member]
-        usage = ReportedUsage(member.prompt, None, member.output, None, member.prompt + member.output)
-        sent.close()
-        sent.end(Ending("stop", usage, None, None))
-        if text.part < member.parts:
-            text.part += 1
-            self.send(text)
-            return
-        own = (self.database, text.claimed.job.id, text.claimed.attempt)
-        assert transitions.finish(*own, written("text", usage=USAGE))
-        self.leave(text)
-
-    def fail(self, text: Text, *, is_retried: bool) -> None:
-        if text.sent is None or not self._is_live(text, text.sent):
-            return
-        kind = ServerError if is_retried else Rejected
-        text.sent.close()
-        text.sent.end(kind("no", status=500 if is_retried else 400))
-        own = (self.database, text.claimed.job.id, text.claimed.attempt, written(), JobError("upstream_error", "no"))
-        if is_retried and text.claimed.job.failures < 9:
-            assert transitions.retry(*own, self.clock.after(self.dice.uniform(0, 4)))
-            self.waiting[text.member] += 1
-        else:
-            assert transitions.fail(*own)
-        self.leave(text)
-
-    def cancel(self, text: Text) -> None:
-        if text.sent is None or not self._is_live(text, text.sent):
-            return
-        text.sent.close()
-        text.sent.end(None)
-        assert transitions.cancel_running(self.database, text.claimed.job.id, text.claimed.attempt, written())
-        self.leave(text)
-
-    def leave(self, text: Text) -> None:
-        self.texts.pop(text.claimed.job.id)
-        text.worker.running.discard(text.claimed.job.id)
-        self.log.used[text.member].append((text.begun, self.now))
+    def leave(self, text: Text, *, waits_again: bool = False) -> None:
+        job = text.claimed.job
+        self.waiting[text.member][job.model] += waits_again
+        self.texts.pop(job.id)
+        text.worker.running.discard(job.id)
+        self.log.streams[text.member].append((text.begun, self.now))
         text.worker.reporter.end_turn(text.claimed, text.used, self.start + timedelta(seconds=text.begun))
         self.wake(text.worker)
         self.take_hints()
@@ -235,17 +193,20 @@ class Play:
         """A worker is killed. Its jobs are rescued later, and another worker begins at once."""
         dead = self.workers[place := self.dice.randrange(len(self.workers))]
         dead.is_dead = True
-        lost = [self.texts[job_id] for job_id in dead.running]
-        self.at(self.now + RESCUED_AFTER, lambda: self.rescue(lost))
+        lost = [self.texts[job_id] for job_id in sorted(dead.running)]
+        for text in lost:
+            self.log.streams[text.member].append((text.begun, self.now))
+            self.log.losses.append(Loss(text.upstream, self.now, self.now + RESCUED_AFTER, 1.0))
+        self.at(self.now + RESCUED_AFTER, partial(self.rescue, lost))
         self.workers[place] = self._worker(dead.streams)
         self.wake(self.workers[place])
 
     def rescue(self, lost: Sequence[Text]) -> None:
         for text in lost:
             self.texts.pop(text.claimed.job.id)
-            self.log.used[text.member].append((text.begun, self.now))
             transitions.release(self.database, text.claimed.job.id, text.claimed.attempt, written())
-            self.waiting[text.member] += 1
+            self.waiting[text.member][text.claimed.job.model] += 1
+        free_probes(self.database, [text.claimed.job.id for text in lost])
         for worker in self.workers:
             self.wake(worker)
 
@@ -255,4 +216,13 @@ def virtual_rounds(turn_seconds: float) -> Iterator[None]:
     """What a turn takes decides how many a round has: so long by this clock, whatever the machine does."""
     ticks = map(turn_seconds.__mul__, itertools.count())
     with mock.patch("jobs.dispatch.lanes.monotonic", partial(next, ticks)):
+        yield
+
+
+@contextmanager
+def same_each_time(dice: random.Random) -> Iterator[None]:
+    """The ids of jobs and the backoffs are drawn with these dice, so a number is the same play each time."""
+    with ExitStack() as patched:
+        patched.enter_context(mock.patch("jobs.model.ids.secrets.token_hex", lambda size: dice.randbytes(size).hex()))
+        patched.enter_context(mock.patch("worker.failed_attempts.random.uniform", dice.uniform))
         yield

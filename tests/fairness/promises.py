@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from tests.fairness.mixes import Member, Mix, rates
+from tests.fairness.mixes import Mix
+from tests.fairness.owed import owed
 from tests.fairness.seen import Seen
 
 LEAST_SHARE = 0.6
@@ -14,44 +15,77 @@ ENOUGH_TEXTS = 10
 LEAST_USED = 0.85
 """Of what is scarcest, if there are always texts due."""
 
+LEAST_LEARNED = 0.6
+"""The same where nobody has declared what the upstream takes."""
+
+BACK_SECONDS = 5.0
+
 
 def broken(mix: Mix, seen: Seen) -> list[str]:
-    return [*_shares(mix, seen), *_first_starts(mix, seen), *_unused(mix, seen)]
+    return [*_shares(mix, seen), *_first_starts(mix, seen), *_unused(mix, seen), *_back(mix, seen)]
+
+
+def shares(mix: Mix, seen: Seen) -> list[tuple[float, float]]:
+    """What of its fair share each project had, and how many texts that share is.
+
+    What it had before it is measured, and more than was its share then, it has had: by texts that were long, or of
+    which nobody knew yet how long they are. Then the others are next, until they have had as much.
+    """
+    since, until = mix.begins(), mix.seconds
+    before, after = owed(mix, seen.losses, 0.0, since), owed(mix, seen.losses, since, until)
+    found = []
+    for place, member in enumerate(mix.members):
+        early, late = seen.used(place, 0.0, since), seen.used(place, since, until)
+        had = [
+            (now + max(0.0, then - then_owed)) / max(now_owed, 1e-9)
+            for then, then_owed, now, now_owed in zip(early, before[place], late, after[place], strict=True)
+        ]
+        found.append((max(had), after[place][0] / member.needs[0]))
+    return found
 
 
 def _shares(mix: Mix, seen: Seen) -> Iterator[str]:
     """Of the streams, requests or tokens, whichever a project needs most of, it has its weighted max-min share."""
-    for place, (member, rate) in enumerate(zip(mix.members, rates(mix), strict=True)):
-        texts = rate * seen.seconds
-        if member.a_second is not None or texts < ENOUGH_TEXTS:
-            continue
-        got = max(seen.texts[place] / texts, seen.stream_seconds[place] / (texts * member.mean_seconds))
-        if got < LEAST_SHARE:
+    learned = min(1.0, used(mix, seen)) if _is_learned(mix) else 1.0
+    for place, (got, texts) in enumerate(shares(mix, seen)):
+        if mix.members[place].always_has_texts and texts >= ENOUGH_TEXTS and got < LEAST_SHARE * learned:
             yield f"p{place} has {got:.2f} of its share"
 
 
 def _first_starts(mix: Mix, seen: Seen) -> Iterator[str]:
-    """Who comes new is next: behind those that are given out at that moment, and those that come new with it."""
+    """Who comes new is next: behind those that are given out at that moment, and those that come new with it. Not while
+    an upstream is away: then it may be nobody's turn.
+    """
     most = 2 * len(mix.members) + 4 * len(mix.workers) + 4
     for place, passed in enumerate(seen.passed):
-        if passed > most:
-            yield f"p{place} waited {seen.first[place]:.1f} s while {passed} texts of others began"
+        if passed > most and not mix.outages and not mix.members[place].refused:
+            yield f"p{place} waited {seen.waited[place]:.1f} s while {passed} texts of others began"
+
+
+def used(mix: Mix, seen: Seen) -> float:
+    """What of the scarcest of streams, requests and tokens was used."""
+    since, until = mix.begins(), mix.seconds
+    could = owed(mix, seen.losses, since, until)
+    had = [seen.used(place, since, until) for place in range(len(mix.members))]
+    return max(sum(one[kind] for one in had) / max(1e-9, sum(one[kind] for one in could)) for kind in range(3))
 
 
 def _unused(mix: Mix, seen: Seen) -> Iterator[str]:
     """Of streams, requests or tokens one is used up, while there are always texts due."""
-    if all(member.a_second is not None for member in mix.members):
-        return
-    used = (sum(seen.stream_seconds), sum(seen.requests), sum(seen.tokens))
-    fair = [sum(rate * need for rate, need in zip(rates(mix), needs, strict=True)) for needs in _needs(mix.members)]
-    shares = [have / (seen.seconds * could) for have, could in zip(used, fair, strict=True)]
-    if max(shares) < LEAST_USED:
-        yield f"of streams, requests and tokens only {', '.join(f'{share:.2f}' for share in shares)} were used"
+    least = LEAST_LEARNED if _is_learned(mix) else LEAST_USED
+    if any(member.always_has_texts for member in mix.members) and (share := used(mix, seen)) < least:
+        yield f"of streams, requests and tokens only {share:.2f} were used"
 
 
-def _needs(members: tuple[Member, ...]) -> tuple[list[float], list[float], list[float]]:
-    return (
-        [member.mean_seconds for member in members],
-        [member.mean_requests for member in members],
-        [member.mean_tokens for member in members],
-    )
+def _back(mix: Mix, seen: Seen) -> Iterator[str]:
+    """An upstream that was away is used again soon: it is probed at growing times, at the latest after as long again as
+    it was away. One that broke texts off must write one first that is longer, or whole.
+    """
+    for outage in mix.outages:
+        latest = outage.ends + outage.seconds + BACK_SECONDS + mix.longest
+        if (back := seen.back.get(outage, mix.seconds)) > latest:
+            yield f"the upstream {outage.upstream} is well from {outage.ends:.1f} s on, and used from {back:.1f} s on"
+
+
+def _is_learned(mix: Mix) -> bool:
+    return any(one.takes is not None for one in mix.upstreams)

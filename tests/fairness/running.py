@@ -19,6 +19,11 @@ class Text:
     sent: Sent | None = None
     part: int = 1
 
+    @property
+    def upstream(self) -> int:
+        """Its place in the mix."""
+        return int(self.claimed.upstream[1:])
+
 
 @dataclass(slots=True)
 class Worker:

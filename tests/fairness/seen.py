@@ -1,25 +1,33 @@
 """What a play of a mix shows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.fairness.mixes import Mix
+from tests.fairness.mixes import Mix, Outage
+from tests.fairness.owed import Loss
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Of each project, in the time that is measured."""
+    """What each project had, and when."""
 
-    seconds: float
-    texts: list[int]
-    """How many began."""
-    stream_seconds: list[float]
-    requests: list[int]
-    tokens: list[float]
-    passed: list[int]
+    streams: Sequence[Sequence[tuple[float, float]]]
+    """From when until when each had a stream."""
+    requested: Sequence[Sequence[tuple[float, int]]]
+    """When each sent a request, and how many tokens it used."""
+    passed: Sequence[int]
     """How many texts of others began while each waited for its first."""
-    first: list[float]
+    waited: Sequence[float]
     """How long each waited for that."""
+    losses: Sequence[Loss]
+    back: Mapping[Outage, float]
+    """When the upstream took a request again, after each outage."""
+
+    def used(self, place: int, since: float, until: float) -> tuple[float, float, float]:
+        """The seconds of streams, the requests and the tokens of a project in this time."""
+        sizes = [tokens for at, tokens in self.requested[place] if since <= at < until]
+        seconds = sum(max(0.0, min(end, until) - max(begun, since)) for begun, end in self.streams[place])
+        return seconds, float(len(sizes)), float(sum(sizes))
 
 
 class Log:
@@ -27,32 +35,31 @@ class Log:
 
     def __init__(self, members: int) -> None:
         self.places = range(members)
-        self.used: list[list[tuple[float, float]]] = [[] for _ in self.places]
-        """From when until when each had a stream."""
+        self.streams: list[list[tuple[float, float]]] = [[] for _ in self.places]
         self.begun: list[tuple[float, int]] = []
-        self.requested: list[tuple[float, int, int]] = []
-        """When, by whom, and how many tokens it uses."""
+        self.requested: list[list[tuple[float, int]]] = [[] for _ in self.places]
         self.came: dict[int, tuple[float, int]] = {}
         """When the first text of each came, and how many had begun by then."""
         self.first: dict[int, tuple[float, int]] = {}
         """The same of when it began."""
+        self.losses: list[Loss] = []
+        self.back: dict[Outage, float] = {}
 
-    def seen(self, mix: Mix, running: Mapping[str, tuple[int, float]]) -> Seen:
-        since, until = mix.begins(), mix.seconds
-        for place, begun in running.values():
-            self.used[place].append((begun, until))
-        never = (until, len(self.begun))
+    def begin(self, place: int, at: float) -> None:
+        self.first.setdefault(place, (at, len(self.begun)))
+        self.begun.append((at, place))
+
+    def accept(self, mix: Mix, upstream: int, sent_at: float, at: float) -> None:
+        """A request got its first words."""
+        for outage in mix.outages:
+            if outage.upstream == upstream and sent_at >= outage.ends:
+                self.back.setdefault(outage, at)
+
+    def seen(self, mix: Mix) -> Seen:
+        never = (mix.seconds, len(self.begun))
         came = [self.came.get(place, never) for place in self.places]
         first = [self.first.get(place, never) for place in self.places]
-        sizes = [[size for at, who, size in self.requested if at >= since and who == place] for place in self.places]
-        return Seen(
-            seconds=until - since,
-            texts=[sum(at >= since and who == place for at, who in self.begun) for place in self.places],
-            stream_seconds=[sum(max(0.0, end - max(begun, since)) for begun, end in used) for used in self.used],
-            requests=[len(some) for some in sizes],
-            tokens=[float(sum(some)) for some in sizes],
-            passed=[
-                sum(who != place for _, who in self.begun[came[place][1] : first[place][1]]) for place in self.places
-            ],
-            first=[first[place][0] - came[place][0] for place in self.places],
-        )
+        away = [Loss(one.upstream, one.begins, self.back.get(one, mix.seconds)) for one in mix.outages]
+        passed = [sum(who != place for _, who in self.begun[came[place][1] : first[place][1]]) for place in self.places]
+        waited = [first[place][0] - came[place][0] for place in self.places]
+        return Seen(self.streams, self.requested, passed, waited, [*self.losses, *away], self.back)
