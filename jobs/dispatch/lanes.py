@@ -110,6 +110,7 @@ class Lanes:
         specs, weights = upstreams.specs, upstreams.project_weights
         view = self._look(behind)
         self._turns.read(view.rows, free)
+        self._turns.charge_running(weights)
         self._learn(weights)
         self._in_flight = {key: counted.total for key, counted in view.in_flight.items()}
         self._held = {hold.target: hold for hold in view.holds if hold.kind is HoldKind.UPSTREAM}

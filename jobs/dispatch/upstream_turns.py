@@ -9,21 +9,26 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
-from typing import NamedTuple
+from functools import cache, partial
+from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection, RowMapping, Select, bindparam, select
 
+from jobs.dispatch.due import RUNNING, using
 from jobs.dispatch.due_lanes import DueLanes
 from jobs.dispatch.lane_news import LaneTurn, LaneWish
 from jobs.dispatch.lane_rows import lock_lane, store_lane
 from jobs.dispatch.upstream_total import ALL_MODELS
 from jobs.model.fair_turns import Turns
 from jobs.store.database import DATABASE_ERRORS, Database
+from jobs.tables import jobs
 
 STREAMS_SECONDS = 300.0
 """The streams of a process count for so long after it wrote here last."""
+
+LOOK_SECONDS = 1.0
+"""How often one of the processes looks how long texts run: they are as many as there are streams."""
 
 ALONE_SECONDS = 1.0
 """Where one project has all turns, they are written no more often than this."""
@@ -31,6 +36,14 @@ ALONE_SECONDS = 1.0
 
 _Streams = Mapping[str, tuple[int, float]]
 """How many each process has, and when it said so."""
+
+
+class _Running(NamedTuple):
+    """For how long the turns of a project run that are not over."""
+
+    project: str
+    seconds: tuple[float, ...]
+    weight: float
 
 
 class _Note(NamedTuple):
@@ -54,7 +67,8 @@ class UpstreamTurns:
         self._most_free = 0
         self._turns: dict[str, Turns] = {}
         self._streams: dict[str, int] = {}
-        self._notes: dict[str, list[_Note]] = {}
+        self._notes: dict[str, list[_Note | _Running]] = {}
+        self._looked_at = 0.0
         self._stored_at: dict[str, float] = {}
 
     def read(self, rows: Mapping[tuple[str, str], RowMapping], free: int) -> None:
@@ -64,10 +78,28 @@ class UpstreamTurns:
         self._turns, self._streams = {}, {}
         for (name, model), row in rows.items():
             if model == ALL_MODELS:
-                self._turns[name], known = _read(row)
+                self._turns[name], known, looked_at = _read(row)
+                self._looked_at = max(self._looked_at, looked_at if looked_at <= now else 0.0)
                 self._streams[name] = sum(count for count, _ in self._others(known, now).values())
         for name, notes in self._notes.items():
             _apply(self._turns.setdefault(name, Turns()), notes)
+
+    def charge_running(self, weights: Mapping[str, float]) -> None:
+        """Turns that are not over cost as much at least as they last already."""
+        now = self._database.now()
+        shared = [name for name, turns in self._turns.items() if turns.has_several()]
+        if not shared or 0 <= now.timestamp() - self._looked_at < LOOK_SECONDS:
+            return
+        self._looked_at = now.timestamp()
+        seconds: dict[tuple[str, str], list[float]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(_running(), {"names": shared}):
+                lasts = max(0.0, (now - (row.hinted_at or now)).total_seconds())
+                seconds.setdefault((row.upstream, row.project), []).append(lasts)
+        for (name, project), some in seconds.items():
+            note = _Running(project, tuple(some), weights.get(project, 1.0))
+            if self._turns[name].charge_running(*note):
+                self._notes.setdefault(name, []).append(note)
 
     def streams(self, upstream: str) -> int:
         """How many streams all processes have that use it."""
@@ -123,15 +155,14 @@ class UpstreamTurns:
         row = lock_lane(connection, (name, ALL_MODELS), now)
         if row is None:
             return False
-        turns, known = _read(row)
+        turns, known, _ = _read(row)
         _apply(turns, self._notes[name])
         if is_nobody:
             turns.catch_up()
         moment = now.timestamp()
         streams = {**self._others(known, moment), self._process: (self._most_free, moment)}
-        store_lane(
-            connection, (name, ALL_MODELS), {"turns": json.dumps({"projects": turns.as_json(), "streams": streams})}
-        )
+        kept = {"projects": turns.as_json(), "streams": streams, "looked_at": self._looked_at}
+        store_lane(connection, (name, ALL_MODELS), {"turns": json.dumps(kept)})
         return True
 
     def _others(self, streams: _Streams, moment: float) -> _Streams:
@@ -158,19 +189,28 @@ class Ahead:
         self._turns.setdefault(upstream, Turns()).take(project, weight)
 
 
-def _read(row: RowMapping) -> tuple[Turns, _Streams]:
+def _read(row: RowMapping) -> tuple[Turns, _Streams, float]:
     """What is stored. If nobody can read it, it begins anew: no project is ahead then."""
     try:
         stored = json.loads(row["turns"] or "{}")
         streams = {str(process): (int(count), float(at)) for process, (count, at) in stored.get("streams", {}).items()}
-        return Turns.from_json(stored.get("projects", {})), streams
+        return Turns.from_json(stored.get("projects", {})), streams, float(stored.get("looked_at", 0.0))
     except (ValueError, TypeError, AttributeError):
-        return Turns(), {}
+        return Turns(), {}, 0.0
 
 
-def _apply(turns: Turns, notes: Iterable[_Note]) -> None:
+@cache
+def _running() -> Select[Any]:
+    of_some = jobs.c.upstream.in_(bindparam("names", expanding=True))
+    some = select(jobs.c.upstream, jobs.c.project, jobs.c.hinted_at).where(RUNNING, of_some)
+    return some.with_hint(jobs, **using("jobs_running"))
+
+
+def _apply(turns: Turns, notes: Iterable[_Note | _Running]) -> None:
     for note in notes:
-        if note.is_over:
+        if isinstance(note, _Running):
+            turns.charge_running(note.project, note.seconds, note.weight)
+        elif note.is_over:
             turns.learn(note.project, note.cost, note.weight)
         else:
             turns.take(note.project, note.weight, note.cost, others=note.others)

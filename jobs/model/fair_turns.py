@@ -151,6 +151,23 @@ class Turns:
         self._seen[name] = min(seen, MOST_SEEN)
         self._cost = cost if self._cost is None else self._cost + _LEARNING * (cost - self._cost)
 
+    def charge_running(self, name: str, seconds: Collection[float], weight: float = 1.0) -> bool:
+        """Turns of this one have run for so long by now, so they cost that much at least. True: more than was charged.
+
+        What is charged here is settled when they end. Until then a project whose first texts failed at once seemed to
+        have cheap turns, and had nine streams of twelve; then it waited for the time of four texts.
+        """
+        count, charged = self._open.get(name, (0.0, 0.0))
+        expected = self._expected(name)
+        # One of them may be over and learned of meanwhile. The youngest hardly are.
+        lasting = sorted(seconds)[: int(count)]
+        cost = sum(max(expected, one) for one in lasting) + expected * (count - len(lasting))
+        if cost <= charged:
+            return False
+        self._open[name] = count, cost
+        self._times[name] = self.time_of(name) + (cost - charged) / weight
+        return True
+
     def catch_up(self) -> None:
         """Nobody waits: what some had while the others wanted nothing is no debt."""
         self._now = max(self._times.values(), default=self._now)

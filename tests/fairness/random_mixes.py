@@ -10,6 +10,10 @@ MOST_TEXTS = 800
 """So many texts does a mix have, about: more take too long to play."""
 
 
+MOST_MODELS = 10
+"""Of a project where there are several upstreams: a round looks at each model for each of these."""
+
+
 def random_mix(seed: int) -> Mix:
     dice = random.Random(seed)
     streams = dice.choice([1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64])
@@ -82,9 +86,13 @@ def _widen(dice: random.Random, mix: Mix) -> Mix:
         return mix
     upstreams = tuple(Upstream(max_streams=streams) for streams in _cut(dice, mix.streams, count))
     members = tuple(
-        replace(one, upstreams=tuple(sorted(dice.sample(range(count), dice.randint(1, count))))) for one in mix.members
+        replace(one, models=min(one.models, MOST_MODELS), upstreams=_some(dice, count)) for one in mix.members
     )
     return replace(mix, members=members, upstreams=upstreams)
+
+
+def _some(dice: random.Random, count: int) -> tuple[int, ...]:
+    return tuple(sorted(dice.sample(range(count), dice.randint(1, count))))
 
 
 def _refuse(dice: random.Random, mix: Mix) -> Mix:

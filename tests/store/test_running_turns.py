@@ -1,0 +1,84 @@
+"""What a project's turns cost whose texts still run, and of which nobody knows yet how long they take."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import chain, cycle, repeat
+
+from sqlalchemy import select
+
+from jobs.dispatch.upstream_total import ALL_MODELS
+from jobs.intake.submission import BatchOptions, submit_batch
+from jobs.lifecycle.lease import Claimed, claim
+from jobs.lifecycle.transitions import finish
+from jobs.model.endings import MAX_CRASHES
+from jobs.tables import lanes as lane_rows
+from tests.store.reserving import HINT_SECONDS, lanes_of, unpaced
+from tests.store.store_fixtures import LEASE, Store, new_job, store, written
+from worker.reports import LaneReporter, Used
+
+__all__ = ["store"]  # a fixture
+
+STREAMS = 12
+
+
+class Process:
+    """A worker. `texts`: the seconds that those of each project take, one after the other."""
+
+    def __init__(self, store: Store, texts: Mapping[str, Iterator[float]]) -> None:
+        self.store, self.texts = store, texts
+        self.lanes = lanes_of(store.database, HINT_SECONDS)
+        self.reporter = LaneReporter(self.lanes, store.clock, lambda: None)
+        self.running: list[tuple[float, float, Claimed]] = []
+        self.second = 0.0
+
+    def submit(self, project: str, count: int) -> None:
+        submit_batch(self.store.database, [new_job()] * count, BatchOptions(project=project))
+
+    def run(self, seconds: float) -> list[Counter[str]]:
+        """The streams that each project has, every half second."""
+        seen = []
+        for _ in range(int(2 * seconds)):
+            self.store.clock.advance(0.5)
+            self.second += 0.5
+            for until, took, claimed in [one for one in self.running if one[0] <= self.second]:
+                assert finish(self.store.database, claimed.job.id, 1, written("text"))
+                self.reporter.end_turn(claimed, Used(10, 1), self.store.clock.after(-took))
+                self.running.remove((until, took, claimed))
+            with unpaced():
+                reserved = self.lanes.reserve(STREAMS - len(self.running), MAX_CRASHES).reserved
+            for job_id in reserved:
+                begun = claim(self.store.database, job_id, "w1", 1000 * LEASE)
+                assert begun is not None
+                takes = next(self.texts[begun.job.project])
+                self.running.append((self.second + takes, takes, begun))
+            seen.append(Counter(claimed.job.project for _, _, claimed in self.running))
+        return seen
+
+
+def test_a_project_whose_first_texts_end_at_once_has_no_more_streams_for_that(store: Store) -> None:
+    """Before, its texts were taken for short ones until the first long one had ended: it had all twelve streams."""
+    process = Process(store, {"steady": cycle((4.0, 5.0, 6.0, 7.0)), "mixed": chain(repeat(0.5, 3), repeat(40.0))})
+    process.submit("steady", 400)
+    process.run(20)
+    process.submit("mixed", 100)
+    had = process.run(60)
+    assert max(streams["mixed"] for streams in had) <= 9
+
+
+def test_what_runs_is_charged_once_however_often_somebody_looks(store: Store) -> None:
+    process = Process(store, {"one": repeat(30.0), "other": repeat(30.0)})
+    process.submit("one", 6)
+    process.submit("other", 6)
+    process.run(20)
+    assert sum(_turns(store)["open"]["one"][1:]) <= 6 * 20
+    process.run(20)
+    assert _turns(store)["open"]["one"] == [0.0, 0.0]
+    assert _turns(store)["times"]["one"] == _turns(store)["times"]["other"]
+
+
+def _turns(store: Store) -> dict[str, dict[str, list[float]]]:
+    with store.database.read() as connection:
+        stored = connection.scalars(select(lane_rows.c.turns).where(lane_rows.c.model == ALL_MODELS)).one()
+    turns: dict[str, dict[str, list[float]]] = json.loads(stored)["projects"]
+    return turns
