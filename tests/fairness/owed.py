@@ -1,7 +1,7 @@
 """What each project of a mix is owed: a weighted max-min share of what its upstreams could take at each moment."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, combinations, pairwise
 
@@ -30,7 +30,7 @@ def owed(mix: Mix, losses: Sequence[Loss], since: float, until: float) -> list[l
     for begin, end in _periods(mix, losses, since, until):
         streams = tuple(_left(mix, losses, place, begin) for place in range(len(mix.upstreams)))
         absent = frozenset(place for place, one in enumerate(mix.members) if one.from_second > begin)
-        for share, rate, member in zip(shares, rates(mix, streams, absent), mix.members, strict=True):
+        for share, rate, member in zip(shares, fair(mix, streams, absent), mix.members, strict=True):
             for kind, need in enumerate(member.needs):
                 share[kind] += rate * need * (end - begin)
     return shares
@@ -45,6 +45,23 @@ def _periods(mix: Mix, losses: Sequence[Loss], since: float, until: float) -> It
 def _left(mix: Mix, losses: Sequence[Loss], place: int, at: float) -> float:
     lost = sum(loss.streams for loss in losses if loss.upstream == place and loss.since <= at < loss.until)
     return max(0.0, mix.streams_of(place) - lost) if lost < float("inf") else 0.0
+
+
+@cache
+def fair(mix: Mix, streams: Streams, absent: frozenset[int]) -> tuple[float, ...]:
+    """How many texts a second each is owed. Those who use an upstream share it, whatever else they have. Where
+    the workers have fewer streams than all upstreams take, it is these that are shared.
+    """
+    if len(streams) == 1 or sum(streams) > sum(mix.workers):
+        return rates(mix, streams, absent)
+    sums = [0.0] * len(mix.members)
+    for place, most in enumerate(streams):
+        others = {number for number, one in enumerate(mix.members) if place not in mix.usable(one)}
+        alone = replace(
+            mix, members=tuple(replace(one, upstreams=()) for one in mix.members), upstreams=(mix.upstreams[place],)
+        )
+        sums = [had + more for had, more in zip(sums, rates(alone, (most,), absent | others), strict=True)]
+    return tuple(min(rate, one.a_second or 1e9) for rate, one in zip(sums, mix.members, strict=True))
 
 
 @cache

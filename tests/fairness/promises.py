@@ -54,12 +54,15 @@ def _shares(mix: Mix, seen: Seen) -> Iterator[str]:
 
 def _first_starts(mix: Mix, seen: Seen) -> Iterator[str]:
     """Who comes new is next: behind those that are given out at that moment, and those that come new with it. Not while
-    an upstream is away: then it may be nobody's turn.
+    an upstream is away that it may use: meanwhile texts of others begin elsewhere.
     """
     most = 2 * len(mix.members) + 4 * len(mix.workers) + 4
-    for place, passed in enumerate(seen.passed):
-        if passed > most and not mix.outages and not mix.members[place].refused:
-            yield f"p{place} waited {seen.waited[place]:.1f} s while {passed} texts of others began"
+    for place, (member, passed, waited) in enumerate(zip(mix.members, seen.passed, seen.waited, strict=True)):
+        began = member.from_second + waited
+        away = [one for one in mix.outages if one.upstream in mix.usable(member) and one.begins <= began]
+        is_away = any(seen.back.get(one, mix.seconds) >= member.from_second for one in away)
+        if passed > most and not is_away:
+            yield f"p{place} waited {waited:.1f} s while {passed} texts of others began"
 
 
 def used(mix: Mix, seen: Seen) -> float:

@@ -126,7 +126,7 @@ def _within_budget(mix: Mix) -> Mix:
         slower = replace(member, seconds=round(member.seconds * 1.5, 2), parts=max(1, member.parts // 2))
         if slower.seconds > mix.longest:  # all are as long as the longest: fewer streams
             if mix.streams <= max(len(mix.workers), len(mix.upstreams)):
-                return replace(mix, seconds=round(MOST_TEXTS / max(sum(asked), 0.01)))
+                return replace(mix, seconds=round(max(mix.begins() + 30.0, MOST_TEXTS / max(sum(asked), 0.01))))
             mix = _halved(mix)
             continue
         mix = replace(mix, members=(*mix.members[:quick], slower, *mix.members[quick + 1 :]))
