@@ -50,10 +50,18 @@ def _left(mix: Mix, losses: Sequence[Loss], place: int, at: float) -> float:
 @cache
 def fair(mix: Mix, streams: Streams, absent: frozenset[int]) -> tuple[float, ...]:
     """How many texts a second each is owed. Those who use an upstream share it, whatever else they have. Where
-    the workers have fewer streams than all upstreams take, it is these that are shared.
+    the workers have fewer streams than all upstreams take, it is these that are shared. With as many, each has what it
+    is owed by both.
     """
-    if len(streams) == 1 or sum(streams) > sum(mix.workers):
-        return rates(mix, streams, absent)
+    of_all, workers = rates(mix, streams, absent), sum(mix.workers)
+    if len(streams) == 1 or workers < sum(streams):
+        return of_all
+    of_each = _of_each(mix, streams, absent)
+    return of_each if workers > sum(streams) else tuple(map(min, of_all, of_each))
+
+
+def _of_each(mix: Mix, streams: Streams, absent: frozenset[int]) -> tuple[float, ...]:
+    """What they have if each upstream is shared apart."""
     sums = [0.0] * len(mix.members)
     for place, most in enumerate(streams):
         others = {number for number, one in enumerate(mix.members) if place not in mix.usable(one)}
