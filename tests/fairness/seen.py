@@ -1,5 +1,6 @@
 """What a play of a mix shows."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ class Seen:
     losses: Sequence[Loss]
     back: Mapping[Outage, float]
     """When the upstream took a request again, after each outage."""
+    failed: Mapping[str, int]
+    """How many requests failed, by the code of the error."""
 
     def used(self, place: int, since: float, until: float) -> tuple[float, float, float]:
         """The seconds of streams, the requests and the tokens of a project in this time."""
@@ -44,6 +47,7 @@ class Log:
         """The same of when it began."""
         self.losses: list[Loss] = []
         self.back: dict[Outage, float] = {}
+        self.failed = Counter[str]()
 
     def begin(self, place: int, at: float) -> None:
         self.first.setdefault(place, (at, len(self.begun)))
@@ -62,4 +66,4 @@ class Log:
         away = [Loss(one.upstream, one.begins, self.back.get(one, mix.seconds)) for one in mix.outages]
         passed = [sum(who != place for _, who in self.begun[came[place][1] : first[place][1]]) for place in self.places]
         waited = [first[place][0] - came[place][0] for place in self.places]
-        return Seen(self.streams, self.requested, passed, waited, [*self.losses, *away], self.back)
+        return Seen(self.streams, self.requested, passed, waited, [*self.losses, *away], self.back, self.failed)

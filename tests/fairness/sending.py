@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from jobs.dispatch.upstream_holds import end_probe_now
 from jobs.lifecycle import transitions
-from jobs.model.endings import JobError
 from jobs.model.status import JobStatus
 from jobs.settings import Settings
 from tests.fairness.running import Text
@@ -100,26 +99,14 @@ class Sending:
         if not self._is_live(text, sent):
             return
         sent.close()
-        if isinstance(error, ServerError | Rejected):
-            status = self._charge(text, error)
-        else:
-            running = ActiveAttempt(text.claimed)
-            running.sent = sent
-            status, _, stored = self._failed.store(running, error, written())
-            assert stored
+        self._play.log.failed[error.code] += 1
+        running = ActiveAttempt(text.claimed)
+        running.sent = sent
+        status, _, is_stored = self._failed.store(running, error, written())
+        assert is_stored
         sent.end(error)
         self._end_probe(text, sent)
         self._play.leave(text, waits_again=status is JobStatus.QUEUED)
-
-    def _charge(self, text: Text, error: UpstreamError) -> JobStatus:
-        """It is the job's own."""
-        play = self._play
-        own = (play.database, text.claimed.job.id, text.claimed.attempt, written(), JobError("upstream_error", "no"))
-        if error.retryable and text.claimed.job.failures < 9:
-            assert transitions.retry(*own, play.clock.after(play.dice.uniform(0, 4)))
-            return JobStatus.QUEUED
-        assert transitions.fail(*own)
-        return JobStatus.FAILED
 
     def _cancel(self, text: Text, sent: Sent) -> None:
         if not self._is_live(text, sent):
