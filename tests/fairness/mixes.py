@@ -44,11 +44,16 @@ class Member:
         return self.has_common or self.models == 0
 
     @property
+    def ends(self) -> float:
+        """The share of its first requests that end at once."""
+        return self.fails + self.retries + self.refused
+
+    @property
     def needs(self) -> tuple[float, float, float]:
         """What one text takes on the mean, with those that end early: seconds of a stream, requests, tokens."""
-        ends = self.fails + self.retries + self.refused
-        seconds = (1 - ends) * self.seconds * (1 - self.cancels / 2) + ends * 0.05
-        return seconds, (1 - ends) * self.parts + ends, (1 - ends) * self.parts * (self.prompt + self.output)
+        ends, whole = self.ends, 1 - self.ends
+        seconds = whole * self.seconds * (1 - self.cancels / 2) + ends * 0.05
+        return seconds, whole * self.parts + ends, whole * self.parts * (self.prompt + self.output)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, combinations, pairwise
 
-from tests.fairness.mixes import Mix
+from tests.fairness.mixes import Member, Mix
 
 MARGIN = 0.985
 """What of a limit is used (`jobs/pace/tokens.py`)."""
@@ -123,6 +123,8 @@ def _is_possible(mix: Mix, found: Sequence[float], streams: Streams) -> bool:
     first = mix.upstreams[0]
     if sum(requests) > _a_second(first.requests_per_minute) or sum(tokens) > _a_second(first.tokens_per_minute):
         return False
+    if sum(rate * _paced(mix, member) for rate, member in zip(found, mix.members, strict=True)) > 1:
+        return False
     places = range(len(mix.upstreams))
     some = map(frozenset, chain.from_iterable(combinations(places, count + 1) for count in places))
     return sum(seconds) <= sum(mix.workers) and all(
@@ -130,6 +132,19 @@ def _is_possible(mix: Mix, found: Sequence[float], streams: Streams) -> bool:
         <= sum(streams[place] for place in group)
         for group in some
     )
+
+
+def _paced(mix: Mix, member: Member) -> float:
+    """For how many seconds a text keeps the next one from being sent, where requests and tokens are both limited: each
+    of its requests for its place among the requests or until its tokens are there again, whichever is longer. Neither
+    limit saves up for more than a second or so what the other one has kept from being used (`jobs/pace/tokens.py`).
+    """
+    first = mix.upstreams[0]
+    place = 1 / _a_second(first.requests_per_minute)
+    size = (member.prompt + member.output) / _a_second(first.tokens_per_minute)
+    _, requests, _ = member.needs
+    whole = requests - member.ends
+    return whole * max(place, size) + member.ends * place
 
 
 def _a_second(a_minute: float | None) -> float:
