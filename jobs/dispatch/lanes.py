@@ -115,8 +115,7 @@ class Lanes:
         self._in_flight = {key: counted.total for key, counted in view.in_flight.items()}
         self._held = {hold.target: hold for hold in view.holds if hold.kind is HoldKind.UPSTREAM}
         free -= sum(counted.reserved for counted in view.in_flight.values())
-        closed: set[Key] = set()
-        touched: set[Key] = set()
+        closed, touched = set[Key](), set[Key]()
         shared = {spec.name: self._shared_room(view, spec) for spec in specs}
         until, has_more = monotonic() + ROUND_SECONDS, False
         for _ in range(_PASSES):
