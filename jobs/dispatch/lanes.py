@@ -110,7 +110,6 @@ class Lanes:
         specs, weights = upstreams.specs, upstreams.project_weights
         view = self._look(behind)
         self._turns.read(view.rows, free)
-        self._turns.charge_running(weights)
         self._learn(weights)
         self._in_flight = {key: counted.total for key, counted in view.in_flight.items()}
         self._held = {hold.target: hold for hold in view.holds if hold.kind is HoldKind.UPSTREAM}
@@ -150,7 +149,9 @@ class Lanes:
         return done
 
     def _learn(self, weights: Mapping[str, float]) -> None:
-        """What the streams took that have ended here since the last round."""
+        """How long the streams last that run, and what those took that have ended here since the last round."""
+        for project, lasts in self._turns.charge_running(weights).items():
+            self._shares.charge_running(project, lasts, weights.get(project, 1.0))
         with self._lock:
             ended, self._ended = self._ended, []
             over, self._over = self._over, []

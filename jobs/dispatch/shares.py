@@ -7,7 +7,7 @@ of each project, and at the room of a lane only when its turn comes.
 import heapq
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from functools import partial
 
 from jobs.dispatch.due_lanes import DueLanes
@@ -50,6 +50,10 @@ class StreamShares:
     def learn(self, project: str, seconds: float, weight: float = 1.0) -> None:
         """A stream of this project took so long. By number, one with texts of half a minute had nearly all streams."""
         self._projects.learn(project, seconds, weight)
+
+    def charge_running(self, project: str, seconds: Collection[float], weight: float = 1.0) -> None:
+        """Streams of this project, of all processes, have run for so long by now."""
+        self._projects.charge_running(project, seconds, weight)
 
     def look_at(self, waiting: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """The models to look at in this round, with the projects that wait for each."""

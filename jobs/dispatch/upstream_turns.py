@@ -76,20 +76,25 @@ class UpstreamTurns:
         self._most_free = max(self._most_free, free)
         now = self._database.now().timestamp()
         self._turns, self._streams = {}, {}
+        looked_at = 0.0
         for (name, model), row in rows.items():
             if model == ALL_MODELS:
                 self._turns[name], known, looked_at = _read(row)
-                self._looked_at = max(self._looked_at, looked_at if looked_at <= now else 0.0)
                 self._streams[name] = sum(count for count, _ in self._others(known, now).values())
+        if len(self._turns) == 1 and looked_at <= now:  # of several, each process looks for its own streams
+            self._looked_at = max(self._looked_at, looked_at)
         for name, notes in self._notes.items():
             _apply(self._turns.setdefault(name, Turns()), notes)
 
-    def charge_running(self, weights: Mapping[str, float]) -> None:
-        """Turns that are not over cost as much at least as they last already."""
-        now = self._database.now()
-        shared = [name for name, turns in self._turns.items() if turns.has_several()]
+    def charge_running(self, weights: Mapping[str, float]) -> dict[str, list[float]]:
+        """Turns that are not over cost as much at least as they last already. For how long those of each project do, if
+        this was the time to look.
+        """
+        now, running = self._database.now(), dict[str, list[float]]()
+        # Where several upstreams share the streams of a process, they count at one where nobody else waits, too.
+        shared = [name for name, turns in self._turns.items() if len(self._turns) > 1 or turns.has_several()]
         if not shared or 0 <= now.timestamp() - self._looked_at < LOOK_SECONDS:
-            return
+            return running
         self._looked_at = now.timestamp()
         seconds: dict[tuple[str, str], list[float]] = {}
         with self._database.read() as connection:
@@ -97,9 +102,11 @@ class UpstreamTurns:
                 lasts = max(0.0, (now - (row.hinted_at or now)).total_seconds())
                 seconds.setdefault((row.upstream, row.project), []).append(lasts)
         for (name, project), some in seconds.items():
+            running.setdefault(project, []).extend(some)
             note = _Running(project, tuple(some), weights.get(project, 1.0))
             if self._turns[name].charge_running(*note):
                 self._notes.setdefault(name, []).append(note)
+        return running
 
     def streams(self, upstream: str) -> int:
         """How many streams all processes have that use it."""

@@ -159,8 +159,9 @@ class Turns:
         """
         count, charged = self._open.get(name, (0.0, 0.0))
         expected = self._expected(name)
-        # One of them may be over and learned of meanwhile. The youngest hardly are.
-        lasting = sorted(seconds)[: int(count)]
+        # Of those that several processes have, as many as there are here, young ones and old ones. One of them may be
+        # over and learned of meanwhile: then it is the oldest that is left out.
+        lasting = sorted(seconds)[:: max(1, len(seconds) // max(1, int(count)))][: int(count)]
         cost = sum(max(expected, one) for one in lasting) + expected * (count - len(lasting))
         if cost <= charged:
             return False

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import chain, cycle, repeat
 
+import pytest
 from sqlalchemy import select
 
 from jobs.dispatch.upstream_total import ALL_MODELS
@@ -12,8 +13,9 @@ from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.lifecycle.lease import Claimed, claim
 from jobs.lifecycle.transitions import finish
 from jobs.model.endings import MAX_CRASHES
+from jobs.model.fair_turns import Turns
 from jobs.tables import lanes as lane_rows
-from tests.store.reserving import HINT_SECONDS, lanes_of, unpaced
+from tests.store.reserving import HINT_SECONDS, lanes_of, unpaced, upstream
 from tests.store.store_fixtures import LEASE, Store, new_job, store, written
 from worker.reports import LaneReporter, Used
 
@@ -25,9 +27,10 @@ STREAMS = 12
 class Process:
     """A worker. `texts`: the seconds that those of each project take, one after the other."""
 
-    def __init__(self, store: Store, texts: Mapping[str, Iterator[float]]) -> None:
+    def __init__(self, store: Store, texts: Mapping[str, Iterator[float]], upstreams: int = 1) -> None:
         self.store, self.texts = store, texts
-        self.lanes = lanes_of(store.database, HINT_SECONDS)
+        specs = [upstream(f"u{number}") for number in range(upstreams)]
+        self.lanes = lanes_of(store.database, HINT_SECONDS, *specs)
         self.reporter = LaneReporter(self.lanes, store.clock, lambda: None)
         self.running: list[tuple[float, float, Claimed]] = []
         self.second = 0.0
@@ -56,9 +59,12 @@ class Process:
         return seen
 
 
-def test_a_project_whose_first_texts_end_at_once_has_no_more_streams_for_that(store: Store) -> None:
+@pytest.mark.parametrize("upstreams", [1, 2])
+def test_a_project_whose_first_texts_end_at_once_has_no_more_streams_for_that(store: Store, upstreams: int) -> None:
     """Before, its texts were taken for short ones until the first long one had ended: it had all twelve streams."""
-    process = Process(store, {"steady": cycle((4.0, 5.0, 6.0, 7.0)), "mixed": chain(repeat(0.5, 3), repeat(40.0))})
+    process = Process(
+        store, {"steady": cycle((4.0, 5.0, 6.0, 7.0)), "mixed": chain(repeat(0.5, 3), repeat(40.0))}, upstreams
+    )
     process.submit("steady", 400)
     process.run(20)
     process.submit("mixed", 100)
@@ -75,6 +81,16 @@ def test_what_runs_is_charged_once_however_often_somebody_looks(store: Store) ->
     process.run(20)
     assert _turns(store)["open"]["one"] == [0.0, 0.0]
     assert _turns(store)["times"]["one"] == _turns(store)["times"]["other"]
+
+
+def test_a_process_charges_as_many_of_the_turns_that_run_as_it_gave_itself() -> None:
+    """Of four processes with a text of each age, this one has three."""
+    turns = Turns()
+    for _ in range(3):
+        turns.take("one", 1.0, others=["other"])
+    assert turns.charge_running("one", [float(age) for age in range(12)])
+    assert turns.time_of("one") == 1.0 + 4.0 + 8.0
+    assert not turns.charge_running("one", [float(age) for age in range(12)])
 
 
 def _turns(store: Store) -> dict[str, dict[str, list[float]]]:
