@@ -150,8 +150,8 @@ class Lanes:
 
     def _learn(self, weights: Mapping[str, float]) -> None:
         """How long the streams last that run, and what those took that have ended here since the last round."""
-        for project, lasts in self._turns.charge_running(weights).items():
-            self._shares.charge_running(project, lasts, weights.get(project, 1.0))
+        if (running := self._turns.put_off_late(weights)) is not None:
+            self._shares.put_off_late(running, weights)
         with self._lock:
             ended, self._ended = self._ended, []
             over, self._over = self._over, []

@@ -7,7 +7,7 @@ of each project, and at the room of a lane only when its turn comes.
 import heapq
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
 
 from jobs.dispatch.due_lanes import DueLanes
@@ -36,6 +36,8 @@ class StreamShares:
         self._due = due
         self._projects = Turns()
         """By the seconds of this process's streams, where several upstreams share these."""
+        self._late: dict[str, float] = {}
+        """By how much the streams of each last longer already than was expected, by its weight."""
         self._rounds = Turns()
         """The same by number, of rounds in which not every lane can have a turn."""
         self._models: dict[str, Turns] = {}
@@ -49,11 +51,18 @@ class StreamShares:
 
     def learn(self, project: str, seconds: float, weight: float = 1.0) -> None:
         """A stream of this project took so long. By number, one with texts of half a minute had nearly all streams."""
+        late = self._late.get(project, 0.0)
+        self._late[project] = late - min(late, self._projects.lateness(project, [seconds]) / weight)
         self._projects.learn(project, seconds, weight)
 
-    def charge_running(self, project: str, seconds: Collection[float], weight: float = 1.0) -> None:
-        """Streams of this project, of all processes, have run for so long by now."""
-        self._projects.charge_running(project, seconds, weight)
+    def put_off_late(self, running: Mapping[str, Sequence[float]], weights: Mapping[str, float]) -> None:
+        """Streams of these projects, of all processes, have run for so long by now."""
+        turns = self._projects
+        own = {project: min(1.0, turns.count_open(project) / len(some)) for project, some in running.items()}
+        self._late = {
+            project: own[project] * turns.lateness(project, some) / weights.get(project, 1.0)
+            for project, some in running.items()
+        }
 
     def look_at(self, waiting: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """The models to look at in this round, with the projects that wait for each."""
@@ -133,7 +142,7 @@ class StreamShares:
         """The smallest is next."""
         queue = queues[project]
         is_last = bool(queue) and queue[0][0]
-        own = (self._projects.place(project)[0],) if lanes.has_several else ()
+        own = (self._projects.place(project)[0] + self._late.get(project, 0.0),) if lanes.has_several else ()
         return is_last, *own, *ahead.place(keys[project][0], project)
 
     def _some_of(self, project: str, models: Iterable[str]) -> set[str]:

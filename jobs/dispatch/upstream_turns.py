@@ -28,7 +28,8 @@ STREAMS_SECONDS = 300.0
 """The streams of a process count for so long after it wrote here last."""
 
 LOOK_SECONDS = 1.0
-"""How often one of the processes looks how long texts run: they are as many as there are streams."""
+LOOK_SECONDS_PER_STREAM = 0.001
+"""How often a process looks how long all texts run; less often where there are many streams. A row takes 5 us."""
 
 ALONE_SECONDS = 1.0
 """Where one project has all turns, they are written no more often than this."""
@@ -36,14 +37,6 @@ ALONE_SECONDS = 1.0
 
 _Streams = Mapping[str, tuple[int, float]]
 """How many each process has, and when it said so."""
-
-
-class _Running(NamedTuple):
-    """For how long the turns of a project run that are not over."""
-
-    project: str
-    seconds: tuple[float, ...]
-    weight: float
 
 
 class _Note(NamedTuple):
@@ -67,8 +60,12 @@ class UpstreamTurns:
         self._most_free = 0
         self._turns: dict[str, Turns] = {}
         self._streams: dict[str, int] = {}
-        self._notes: dict[str, list[_Note | _Running]] = {}
-        self._looked_at = 0.0
+        self._notes: dict[str, list[_Note]] = {}
+        self._look_at = 0.0
+        self._late: dict[tuple[str, str], float] = {}
+        """By how much the turns of each project at each upstream last longer already than was expected, by its weight.
+        Not stored: their end settles it, and a text whose worker was killed has no end.
+        """
         self._stored_at: dict[str, float] = {}
 
     def read(self, rows: Mapping[tuple[str, str], RowMapping], free: int) -> None:
@@ -76,36 +73,37 @@ class UpstreamTurns:
         self._most_free = max(self._most_free, free)
         now = self._database.now().timestamp()
         self._turns, self._streams = {}, {}
-        looked_at = 0.0
         for (name, model), row in rows.items():
             if model == ALL_MODELS:
-                self._turns[name], known, looked_at = _read(row)
+                self._turns[name], known = _read(row)
                 self._streams[name] = sum(count for count, _ in self._others(known, now).values())
-        if len(self._turns) == 1 and looked_at <= now:  # of several, each process looks for its own streams
-            self._looked_at = max(self._looked_at, looked_at)
         for name, notes in self._notes.items():
             _apply(self._turns.setdefault(name, Turns()), notes)
 
-    def charge_running(self, weights: Mapping[str, float]) -> dict[str, list[float]]:
+    def put_off_late(self, weights: Mapping[str, float]) -> dict[str, list[float]] | None:
         """Turns that are not over cost as much at least as they last already. For how long those of each project do, if
         this was the time to look.
         """
+        running = self._look_at_running(weights) if self._database.now().timestamp() >= self._look_at else None
+        for (name, project), late in self._late.items():
+            if name in self._turns:
+                self._turns[name].put_off(project, late)
+        return running
+
+    def _look_at_running(self, weights: Mapping[str, float]) -> dict[str, list[float]]:
         now, running = self._database.now(), dict[str, list[float]]()
-        # Where several upstreams share the streams of a process, they count at one where nobody else waits, too.
-        shared = [name for name, turns in self._turns.items() if len(self._turns) > 1 or turns.has_several()]
-        if not shared or 0 <= now.timestamp() - self._looked_at < LOOK_SECONDS:
-            return running
-        self._looked_at = now.timestamp()
         seconds: dict[tuple[str, str], list[float]] = {}
         with self._database.read() as connection:
-            for row in connection.execute(_running(), {"names": shared}):
-                lasts = max(0.0, (now - (row.hinted_at or now)).total_seconds())
-                seconds.setdefault((row.upstream, row.project), []).append(lasts)
-        for (name, project), some in seconds.items():
-            running.setdefault(project, []).extend(some)
-            note = _Running(project, tuple(some), weights.get(project, 1.0))
-            if self._turns[name].charge_running(*note):
-                self._notes.setdefault(name, []).append(note)
+            rows = connection.execute(_running(), {"names": list(self._turns)}).all()
+        self._look_at = now.timestamp() + max(LOOK_SECONDS, LOOK_SECONDS_PER_STREAM * len(rows))
+        for row in rows:
+            lasts = max(0.0, (now - (row.hinted_at or now)).total_seconds())
+            seconds.setdefault((row.upstream, row.project), []).append(lasts)
+            running.setdefault(row.project, []).append(lasts)
+        self._late = {
+            (name, project): self._turns[name].lateness(project, some) / weights.get(project, 1.0)
+            for (name, project), some in seconds.items()
+        }
         return running
 
     def streams(self, upstream: str) -> int:
@@ -135,6 +133,11 @@ class UpstreamTurns:
 
     def learn(self, upstream: str, project: str, cost: float, weight: float) -> None:
         """A turn is over."""
+        late = self._late.get((upstream, project), 0.0)
+        if late and upstream in self._turns:  # from now on its cost says it
+            settled = min(late, self._turns[upstream].lateness(project, [cost]) / weight)
+            self._late[upstream, project] = late - settled
+            self._turns[upstream].put_off(project, -settled)
         self._note(upstream, _Note(project, cost, weight, is_over=True))
 
     def store(self, waiting: Mapping[str, Iterable[str]]) -> None:
@@ -162,14 +165,15 @@ class UpstreamTurns:
         row = lock_lane(connection, (name, ALL_MODELS), now)
         if row is None:
             return False
-        turns, known, _ = _read(row)
+        turns, known = _read(row)
         _apply(turns, self._notes[name])
         if is_nobody:
             turns.catch_up()
         moment = now.timestamp()
         streams = {**self._others(known, moment), self._process: (self._most_free, moment)}
-        kept = {"projects": turns.as_json(), "streams": streams, "looked_at": self._looked_at}
-        store_lane(connection, (name, ALL_MODELS), {"turns": json.dumps(kept)})
+        store_lane(
+            connection, (name, ALL_MODELS), {"turns": json.dumps({"projects": turns.as_json(), "streams": streams})}
+        )
         return True
 
     def _others(self, streams: _Streams, moment: float) -> _Streams:
@@ -196,14 +200,14 @@ class Ahead:
         self._turns.setdefault(upstream, Turns()).take(project, weight)
 
 
-def _read(row: RowMapping) -> tuple[Turns, _Streams, float]:
+def _read(row: RowMapping) -> tuple[Turns, _Streams]:
     """What is stored. If nobody can read it, it begins anew: no project is ahead then."""
     try:
         stored = json.loads(row["turns"] or "{}")
         streams = {str(process): (int(count), float(at)) for process, (count, at) in stored.get("streams", {}).items()}
-        return Turns.from_json(stored.get("projects", {})), streams, float(stored.get("looked_at", 0.0))
+        return Turns.from_json(stored.get("projects", {})), streams
     except (ValueError, TypeError, AttributeError):
-        return Turns(), {}, 0.0
+        return Turns(), {}
 
 
 @cache
@@ -213,11 +217,9 @@ def _running() -> Select[Any]:
     return some.with_hint(jobs, **using("jobs_running"))
 
 
-def _apply(turns: Turns, notes: Iterable[_Note | _Running]) -> None:
+def _apply(turns: Turns, notes: Iterable[_Note]) -> None:
     for note in notes:
-        if isinstance(note, _Running):
-            turns.charge_running(note.project, note.seconds, note.weight)
-        elif note.is_over:
+        if note.is_over:
             turns.learn(note.project, note.cost, note.weight)
         else:
             turns.take(note.project, note.weight, note.cost, others=note.others)

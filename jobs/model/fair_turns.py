@@ -151,23 +151,18 @@ class Turns:
         self._seen[name] = min(seen, MOST_SEEN)
         self._cost = cost if self._cost is None else self._cost + _LEARNING * (cost - self._cost)
 
-    def charge_running(self, name: str, seconds: Collection[float], weight: float = 1.0) -> bool:
-        """Turns of this one have run for so long by now, so they cost that much at least. True: more than was charged.
-
-        What is charged here is settled when they end. Until then a project whose first texts failed at once seemed to
-        have cheap turns, and had nine streams of twelve; then it waited for the time of four texts.
-        """
-        count, charged = self._open.get(name, (0.0, 0.0))
+    def lateness(self, name: str, seconds: Iterable[float]) -> float:
+        """By how much turns that have run for so long by now cost more than is expected of them."""
         expected = self._expected(name)
-        # Of those that several processes have, as many as there are here, young ones and old ones. One of them may be
-        # over and learned of meanwhile: then it is the oldest that is left out.
-        lasting = sorted(seconds)[:: max(1, len(seconds) // max(1, int(count)))][: int(count)]
-        cost = sum(max(expected, one) for one in lasting) + expected * (count - len(lasting))
-        if cost <= charged:
-            return False
-        self._open[name] = count, cost
-        self._times[name] = self.time_of(name) + (cost - charged) / weight
-        return True
+        return sum(max(0.0, one - expected) for one in seconds)
+
+    def count_open(self, name: str) -> float:
+        """How many turns of this one wait for their cost."""
+        return self._open.get(name, (0.0, 0.0))[0]
+
+    def put_off(self, name: str, time: float) -> None:
+        """Its next turn begins so much later."""
+        self._times[name] = self.time_of(name) + time
 
     def catch_up(self) -> None:
         """Nobody waits: what some had while the others wanted nothing is no debt."""

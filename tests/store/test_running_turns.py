@@ -1,20 +1,15 @@
 """What a project's turns cost whose texts still run, and of which nobody knows yet how long they take."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import chain, cycle, repeat
 
 import pytest
-from sqlalchemy import select
 
-from jobs.dispatch.upstream_total import ALL_MODELS
 from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.lifecycle.lease import Claimed, claim
 from jobs.lifecycle.transitions import finish
 from jobs.model.endings import MAX_CRASHES
-from jobs.model.fair_turns import Turns
-from jobs.tables import lanes as lane_rows
 from tests.store.reserving import HINT_SECONDS, lanes_of, unpaced, upstream
 from tests.store.store_fixtures import LEASE, Store, new_job, store, written
 from worker.reports import LaneReporter, Used
@@ -70,31 +65,3 @@ def test_a_project_whose_first_texts_end_at_once_has_no_more_streams_for_that(st
     process.submit("mixed", 100)
     had = process.run(60)
     assert max(streams["mixed"] for streams in had) <= 9
-
-
-def test_what_runs_is_charged_once_however_often_somebody_looks(store: Store) -> None:
-    process = Process(store, {"one": repeat(30.0), "other": repeat(30.0)})
-    process.submit("one", 6)
-    process.submit("other", 6)
-    process.run(20)
-    assert sum(_turns(store)["open"]["one"][1:]) <= 6 * 20
-    process.run(20)
-    assert _turns(store)["open"]["one"] == [0.0, 0.0]
-    assert _turns(store)["times"]["one"] == _turns(store)["times"]["other"]
-
-
-def test_a_process_charges_as_many_of_the_turns_that_run_as_it_gave_itself() -> None:
-    """Of four processes with a text of each age, this one has three."""
-    turns = Turns()
-    for _ in range(3):
-        turns.take("one", 1.0, others=["other"])
-    assert turns.charge_running("one", [float(age) for age in range(12)])
-    assert turns.time_of("one") == 1.0 + 4.0 + 8.0
-    assert not turns.charge_running("one", [float(age) for age in range(12)])
-
-
-def _turns(store: Store) -> dict[str, dict[str, list[float]]]:
-    with store.database.read() as connection:
-        stored = connection.scalars(select(lane_rows.c.turns).where(lane_rows.c.model == ALL_MODELS)).one()
-    turns: dict[str, dict[str, list[float]]] = json.loads(stored)["projects"]
-    return turns
