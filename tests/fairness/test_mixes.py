@@ -56,6 +56,9 @@ MIXES = {
         (Upstream(2), Upstream(2)),
         (Outage(0, 40.0, 20.0),),
     ),
+    "a killed worker whose text had the only stream": Mix(
+        (Member(0.6), Member(0.6, weight=2.0)), (2,), 75.0, (Upstream(1),), restarts=(25.0,)
+    ),
     "texts of which the first fail at once": Mix((Member(12.0, fails=0.5, from_second=5.0), Member(3.0)), (8,), 140.0),
 }
 
