@@ -179,9 +179,9 @@ class Play:
         sends = (claimed.send_at - self.start).total_seconds() if claimed.send_at else self.now
         self.at(max(self.now, sends), partial(self.sending.send, text))
 
-    def leave(self, text: Text, *, waits_again: bool = False) -> None:
+    def leave(self, text: Text) -> None:
+        """One that is tried again later does not count among those that wait: it is not due for up to a minute."""
         job = text.claimed.job
-        self.waiting[text.member][job.model] += waits_again
         self.texts.pop(job.id)
         text.worker.running.discard(job.id)
         self.log.streams[text.member].append((text.begun, self.now))

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from jobs.dispatch.upstream_holds import end_probe_now
 from jobs.lifecycle import transitions
-from jobs.model.status import JobStatus
 from jobs.settings import Settings
 from tests.fairness.running import Text
 from tests.store.store_fixtures import USAGE, written
@@ -102,11 +101,11 @@ class Sending:
         self._play.log.failed[error.code] += 1
         running = ActiveAttempt(text.claimed)
         running.sent = sent
-        status, _, is_stored = self._failed.store(running, error, written())
+        _, _, is_stored = self._failed.store(running, error, written())
         assert is_stored
         sent.end(error)
         self._end_probe(text, sent)
-        self._play.leave(text, waits_again=status is JobStatus.QUEUED)
+        self._play.leave(text)
 
     def _cancel(self, text: Text, sent: Sent) -> None:
         if not self._is_live(text, sent):
