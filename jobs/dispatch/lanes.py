@@ -78,12 +78,12 @@ class Lanes:
 
     def write_news(self, key: Key) -> bool:
         """Write the news of a lane now, from any thread. False: another process has the lane at this moment."""
-        spec = _find_spec(self._upstreams(), key[0])
         with self._lock:
             news = self._news.pop(key, LaneNews())
         turn = None
         try:
-            wish = LaneWish(spec, key[1], (), 0, self._turns.streams(key[0]), news=news)
+            spec, streams = self._upstreams().find_or_bare(key[0]), self._turns.streams(key[0])
+            wish = LaneWish(spec, key[1], (), 0, streams, news=news)
             turn = take_lane_turn(self._database, wish, self._hint_seconds)
         finally:
             if turn is None:
@@ -166,6 +166,7 @@ class Lanes:
         shared[name] = 0 if turn.is_short_of_all else shared.get(name, 0) - len(turn.reserved)
         self._in_flight[wish.key] = turn.in_flight
         self._due.note(wish, turn)
+        self._shares.note((job.project for job in turn.reserved), weights)
         self._turns.note(wish, turn, weights, self._shares.contenders.get(name, ()))
 
     def _put_back(self, key: Key, news: LaneNews) -> None:
@@ -187,9 +188,9 @@ class Lanes:
 
     def _keys_with_news(self, view: View) -> list[Key]:
         """The oldest news first: a round may have no time for all."""
+        void = [key for key, counted in view.in_flight.items() if counted.void]
         with self._lock:
-            told = list(self._news)
-        return list(dict.fromkeys(told + [key for key, counted in view.in_flight.items() if counted.void]))
+            return list(dict.fromkeys([*self._news, *void]))
 
     def _may_wait(self, key: Key) -> bool:
         """Not for the jobs of a hundred other lanes, which fill a round: that text comes is true for seconds."""
@@ -219,7 +220,7 @@ class Lanes:
 
     def _wish(self, key: Key, view: View, upstreams: Upstreams, grants: Sequence[str], most_crashes: int) -> LaneWish:
         name, model = key
-        spec = _find_spec(upstreams, name)
+        spec = upstreams.find_or_bare(name)
         others = any(other.name != name and other.takes(model) for other in upstreams.specs)
         with self._lock:
             news = self._news.pop(key, LaneNews())
@@ -254,8 +255,3 @@ class Lanes:
             done.batch_ids.update(turn.lifted)
             done.look(self._database.now())
         return turn
-
-
-def _find_spec(upstreams: Upstreams, name: str) -> UpstreamSpec:
-    """What is declared of an upstream. One that is not declared any more still has news, and no limits."""
-    return upstreams.find(name) or UpstreamSpec(name=name, url="")

@@ -36,6 +36,8 @@ class StreamShares:
         self._due = due
         self._projects = Turns()
         """By the seconds of this process's streams, where several upstreams share these."""
+        self._ahead = Turns()
+        """The same as they will be once all is used that is given out. Who has nothing due pays for nothing."""
         self._late: dict[str, float] = {}
         """By how much the streams of each last longer already than was expected, by its weight."""
         self._rounds = Turns()
@@ -49,6 +51,11 @@ class StreamShares:
         self.has_more = False
         """Whether the last look has left models out."""
 
+    def note(self, projects: Iterable[str], weights: Mapping[str, float]) -> None:
+        """A job of each of these has one of the streams."""
+        for project in projects:
+            self._projects.take(project, weights.get(project, 1.0))
+
     def learn(self, project: str, seconds: float, weight: float = 1.0) -> None:
         """A stream of this project took so long. By number, one with texts of half a minute had nearly all streams."""
         late = self._late.get(project, 0.0)
@@ -57,8 +64,8 @@ class StreamShares:
 
     def put_off_late(self, running: Mapping[str, Sequence[float]], weights: Mapping[str, float]) -> None:
         """Streams of these projects, of all processes, have run for so long by now."""
-        turns = self._projects
-        own = {project: min(1.0, turns.count_open(project) / len(some)) for project, some in running.items()}
+        turns, counts = self._projects, self._projects.count_open()
+        own = {project: min(1.0, counts.get(project, 0.0) / len(some)) for project, some in running.items()}
         self._late = {
             project: own[project] * turns.lateness(project, some) / weights.get(project, 1.0)
             for project, some in running.items()
@@ -96,6 +103,7 @@ class StreamShares:
         `ahead` says which project is next at an upstream. Where several upstreams share the streams of this process,
         the project that has had least of these streams is next.
         """
+        self._ahead = self._projects.copy()
         queues = {project: self._queue(project) for project in sorted(self._looked_at)}
         found = {project: self._next_lane(project, queue, lanes) for project, queue in queues.items()}
         keys = {project: key for project, key in found.items() if key is not None}
@@ -121,7 +129,7 @@ class StreamShares:
             key = keys[project]
             weight = weights.get(project, 1.0)
             self._take(project, queues[project], key, lanes)
-            self._projects.take(project, weight)
+            self._ahead.take(project, weight)
             ahead.take(key[0], project, weight)
             if is_first:
                 self._rounds.take(project, 1.0)
@@ -142,7 +150,7 @@ class StreamShares:
         """The smallest is next."""
         queue = queues[project]
         is_last = bool(queue) and queue[0][0]
-        own = (self._projects.place(project)[0] + self._late.get(project, 0.0),) if lanes.has_several else ()
+        own = (self._ahead.place(project)[0] + self._late.get(project, 0.0),) if lanes.has_several else ()
         return is_last, *own, *ahead.place(keys[project][0], project)
 
     def _some_of(self, project: str, models: Iterable[str]) -> set[str]:

@@ -9,27 +9,22 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from functools import cache, partial
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, select
+from sqlalchemy import Connection, RowMapping
 
-from jobs.dispatch.due import RUNNING, using
 from jobs.dispatch.due_lanes import DueLanes
 from jobs.dispatch.lane_news import LaneTurn, LaneWish
 from jobs.dispatch.lane_rows import lock_lane, store_lane
+from jobs.dispatch.running_turns import RunningTurns
 from jobs.dispatch.upstream_total import ALL_MODELS
 from jobs.model.fair_turns import Turns
 from jobs.store.database import DATABASE_ERRORS, Database
-from jobs.tables import jobs
 
 STREAMS_SECONDS = 300.0
 """The streams of a process count for so long after it wrote here last."""
-
-LOOK_SECONDS = 1.0
-LOOK_SECONDS_PER_STREAM = 0.001
-"""How often a process looks how long all texts run; less often where there are many streams. A row takes 5 us."""
 
 ALONE_SECONDS = 1.0
 """Where one project has all turns, they are written no more often than this."""
@@ -50,6 +45,13 @@ class _Note(NamedTuple):
     """Those that waited for the same turn."""
 
 
+class _Lost(NamedTuple):
+    """A project whose turns are more than it can have: nobody will report what some have cost."""
+
+    project: str
+    most: float
+
+
 class UpstreamTurns:
     """Used by the rounds of one process."""
 
@@ -60,8 +62,8 @@ class UpstreamTurns:
         self._most_free = 0
         self._turns: dict[str, Turns] = {}
         self._streams: dict[str, int] = {}
-        self._notes: dict[str, list[_Note]] = {}
-        self._look_at = 0.0
+        self._notes: dict[str, list[_Note | _Lost]] = {}
+        self._running = RunningTurns(database)
         self._late: dict[tuple[str, str], float] = {}
         """By how much the turns of each project at each upstream last longer already than was expected, by its weight.
         Not stored: their end settles it, and a text whose worker was killed has no end.
@@ -84,26 +86,22 @@ class UpstreamTurns:
         """Turns that are not over cost as much at least as they last already. For how long those of each project do, if
         this was the time to look.
         """
-        running = self._look_at_running(weights) if self._database.now().timestamp() >= self._look_at else None
+        seconds = self._running.look(self._turns)
+        if seconds is not None:
+            self._late = {
+                (name, project): self._turns[name].lateness(project, some) / weights.get(project, 1.0)
+                for (name, project), some in seconds.items()
+            }
+            for (name, project), most in self._running.find_lost(self._turns).items():
+                self._note(name, _Lost(project, most))
         for (name, project), late in self._late.items():
             if name in self._turns:
                 self._turns[name].put_off(project, late)
-        return running
-
-    def _look_at_running(self, weights: Mapping[str, float]) -> dict[str, list[float]]:
-        now, running = self._database.now(), dict[str, list[float]]()
-        seconds: dict[tuple[str, str], list[float]] = {}
-        with self._database.read() as connection:
-            rows = connection.execute(_running(), {"names": list(self._turns)}).all()
-        self._look_at = now.timestamp() + max(LOOK_SECONDS, LOOK_SECONDS_PER_STREAM * len(rows))
-        for row in rows:
-            lasts = max(0.0, (now - (row.hinted_at or now)).total_seconds())
-            seconds.setdefault((row.upstream, row.project), []).append(lasts)
-            running.setdefault(row.project, []).append(lasts)
-        self._late = {
-            (name, project): self._turns[name].lateness(project, some) / weights.get(project, 1.0)
-            for (name, project), some in seconds.items()
-        }
+        if seconds is None:
+            return None
+        running: dict[str, list[float]] = {}
+        for (_, project), some in seconds.items():
+            running.setdefault(project, []).extend(some)
         return running
 
     def streams(self, upstream: str) -> int:
@@ -153,7 +151,7 @@ class UpstreamTurns:
                     del self._notes[name]
                     self._stored_at[name] = now.timestamp()
 
-    def _note(self, upstream: str, note: _Note) -> None:
+    def _note(self, upstream: str, note: _Note | _Lost) -> None:
         self._notes.setdefault(upstream, []).append(note)
         _apply(self._turns.setdefault(upstream, Turns()), [note])
 
@@ -210,16 +208,11 @@ def _read(row: RowMapping) -> tuple[Turns, _Streams]:
         return Turns(), {}
 
 
-@cache
-def _running() -> Select[Any]:
-    of_some = jobs.c.upstream.in_(bindparam("names", expanding=True))
-    some = select(jobs.c.upstream, jobs.c.project, jobs.c.hinted_at).where(RUNNING, of_some)
-    return some.with_hint(jobs, **using("jobs_running"))
-
-
-def _apply(turns: Turns, notes: Iterable[_Note]) -> None:
+def _apply(turns: Turns, notes: Iterable[_Note | _Lost]) -> None:
     for note in notes:
-        if note.is_over:
+        if isinstance(note, _Lost):
+            turns.forget_open(*note)
+        elif note.is_over:
             turns.learn(note.project, note.cost, note.weight)
         else:
             turns.take(note.project, note.weight, note.cost, others=note.others)

@@ -156,9 +156,15 @@ class Turns:
         expected = self._expected(name)
         return sum(max(0.0, one - expected) for one in seconds)
 
-    def count_open(self, name: str) -> float:
-        """How many turns of this one wait for their cost."""
-        return self._open.get(name, (0.0, 0.0))[0]
+    def count_open(self) -> dict[str, float]:
+        """How many turns of each wait for their cost."""
+        return {name: count for name, (count, _) in self._open.items()}
+
+    def forget_open(self, name: str, most: float) -> None:
+        """No more than so many turns of this one still wait for their cost, which nobody will report of the others."""
+        count, charged = self._open.get(name, (0.0, 0.0))
+        if count > most:
+            self._open[name] = most, charged * most / count
 
     def put_off(self, name: str, time: float) -> None:
         """Its next turn begins so much later."""

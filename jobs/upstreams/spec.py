@@ -96,6 +96,10 @@ class Upstreams:
     def find(self, name: str) -> UpstreamSpec | None:
         return next((spec for spec in self.specs if spec.name == name), None)
 
+    def find_or_bare(self, name: str) -> UpstreamSpec:
+        """One that is not declared any more still has news of its lanes, and no limits."""
+        return self.find(name) or UpstreamSpec(name=name, url="")
+
     def for_model(self, model: str) -> tuple[UpstreamSpec, ...]:
         """The upstreams that take this model, the lowest tier first, in the order of the file."""
         return tuple(sorted((spec for spec in self.specs if spec.takes(model)), key=lambda spec: spec.tier))

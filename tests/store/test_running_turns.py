@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import chain, cycle, repeat
+from statistics import mean
 
 import pytest
 
 from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.lifecycle.lease import Claimed, claim
+from jobs.lifecycle.rescue import cancel_job
 from jobs.lifecycle.transitions import finish
 from jobs.model.endings import MAX_CRASHES
 from tests.store.reserving import HINT_SECONDS, lanes_of, unpaced, upstream
@@ -65,3 +67,20 @@ def test_a_project_whose_first_texts_end_at_once_has_no_more_streams_for_that(st
     process.submit("mixed", 100)
     had = process.run(60)
     assert max(streams["mixed"] for streams in had) <= 9
+
+
+def test_turns_whose_end_nobody_reports_are_forgotten(store: Store) -> None:
+    """Those of jobs that were cancelled before they began, or whose worker was killed. Before, a project paid for each
+    of them once its texts became longer, and had a third of the streams for the time of a hundred texts.
+    """
+    process = Process(store, {"steady": repeat(3.0), "changed": chain(repeat(1.0, 80), repeat(30.0))})
+    process.submit("changed", 1200)
+    for _ in range(50):
+        process.run(1)
+        with unpaced():
+            reserved = process.lanes.reserve(STREAMS, MAX_CRASHES).reserved
+        assert all(cancel_job(store.database, job_id) for job_id in reserved)
+    process.submit("steady", 1000)
+    process.run(120)
+    had = process.run(120)
+    assert mean(streams["changed"] for streams in had) >= 0.46 * STREAMS
