@@ -22,6 +22,8 @@ class DueLanes:
         """By project, model and upstream: whether there was a job for the last stream."""
         self._passed: dict[str, set[str]] = {}
         """By project, the upstreams at which it could not use its last stream, of whatever model."""
+        self._missed: set[str] = set()
+        """The projects that could not use their last stream, wherever that was."""
         self._models: dict[str, list[str]] = {}
         self._mistaken: set[str] = set()
         """The projects that could not use a stream in this round."""
@@ -35,6 +37,7 @@ class DueLanes:
                 self._models.setdefault(project, []).append(model)
         if are_all or sum(map(len, self._used.values())) > MOST_LANES:
             self._passed = {project: names for project, names in self._passed.items() if project in self._models}
+            self._missed.intersection_update(self._models)
             self._used = {
                 project: {model: of_model[model] for model in self._models[project] if model in of_model}
                 for project, of_model in self._used.items()
@@ -46,13 +49,17 @@ class DueLanes:
         name, model = wish.key
         granted, reserved = Counter(wish.grants), Counter(job.project for job in turn.reserved)
         for project in reserved:
+            if self._used.get(project, {}).get(model, {}).get(name) is False:
+                self._used[project].clear()  # something was resumed or is due again: perhaps the others, too
             self._used.setdefault(project, {}).setdefault(model, {})[name] = True
             self._passed.get(project, set()).discard(name)
+            self._missed.discard(project)
         if turn.room > 0 or reserved - granted:  # else there was no room for all
             for project in granted - reserved:
                 self._passed.setdefault(project, set()).add(name)
             for project in granted.keys() - reserved.keys():
                 self._used.setdefault(project, {}).setdefault(model, {})[name] = False
+                self._missed.add(project)
                 self._mistaken.add(project)
 
     def is_doubtful(self, project: str, model: str) -> bool:
@@ -60,7 +67,7 @@ class DueLanes:
         nobody knows, and the last one of another model was not.
         """
         used = self._used.get(project, {}).get(model)
-        return not any(used.values()) if used else bool(self._passed.get(project))
+        return not any(used.values()) if used else project in self._missed
 
     def is_mistaken(self, project: str) -> bool:
         """Whether it was given a stream in this round that it could not use."""

@@ -15,9 +15,10 @@ from time import monotonic
 from jobs.dispatch.due_lanes import DueLanes
 from jobs.dispatch.holds import Hold, HoldKind
 from jobs.dispatch.lane_news import Ended, LaneNews, LaneTurn, LaneWish
+from jobs.dispatch.lane_rooms import LaneRooms
 from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
 from jobs.dispatch.rounds import Key, Round, View
-from jobs.dispatch.shares import MOST_MODELS, LaneRooms, StreamShares
+from jobs.dispatch.shares import MOST_MODELS, StreamShares
 from jobs.dispatch.upstream_total import UNLIMITED
 from jobs.dispatch.upstream_turns import UpstreamTurns
 from jobs.dispatch.waiting_models import WaitingModels

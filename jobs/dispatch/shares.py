@@ -5,16 +5,15 @@ of each project, and at the room of a lane only when its turn comes.
 """
 
 import heapq
-import sys
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import partial
 
 from jobs.dispatch.due_lanes import DueLanes
+from jobs.dispatch.lane_rooms import LaneRooms
 from jobs.dispatch.rounds import Key
 from jobs.dispatch.upstream_turns import Ahead
 from jobs.model.fair_turns import MOST_REMEMBERED, Turns
-from jobs.upstreams import UpstreamSpec
 
 MOST_MODELS = 200
 """A round looks at no more models of a project, and the next round at others."""
@@ -24,9 +23,6 @@ _PASSED_OVER = 0.01
 
 _Queue = list[tuple[bool, float, str]]
 """A heap of the models of a project: whether they are looked at last, and their times."""
-
-Room = Callable[[UpstreamSpec, str], int]
-"""How many more streams an upstream takes of a model."""
 
 
 class StreamShares:
@@ -46,6 +42,8 @@ class StreamShares:
         self._upstreams: dict[str, Turns] = {}
         self._looked_at: dict[str, set[str]] = {}
         """The models of each project to which streams are shared out in this round."""
+        self._able: list[str] = []
+        """The projects that could have the streams that were shared out last."""
         self.contenders: dict[str, list[str]] = {}
         """The projects that could have the streams of each upstream that were shared out last."""
         self.has_more = False
@@ -54,7 +52,7 @@ class StreamShares:
     def note(self, projects: Iterable[str], weights: Mapping[str, float]) -> None:
         """A job of each of these has one of the streams."""
         for project in projects:
-            self._projects.take(project, weights.get(project, 1.0))
+            self._projects.take(project, weights.get(project, 1.0), others=self._able)
 
     def learn(self, project: str, seconds: float, weight: float = 1.0) -> None:
         """A stream of this project took so long. By number, one with texts of half a minute had nearly all streams."""
@@ -97,7 +95,7 @@ class StreamShares:
         """There are streams for all, so what one had of them is no debt."""
         self._projects.catch_up()
 
-    def share(self, lanes: "LaneRooms", weights: Mapping[str, float], free: int, ahead: Ahead) -> dict[Key, list[str]]:
+    def share(self, lanes: LaneRooms, weights: Mapping[str, float], free: int, ahead: Ahead) -> dict[Key, list[str]]:
         """Give out the free streams. The result has, for each lane, the project of each stream that it gets, in turn.
 
         `ahead` says which project is next at an upstream. Where several upstreams share the streams of this process,
@@ -107,6 +105,7 @@ class StreamShares:
         queues = {project: self._queue(project) for project in sorted(self._looked_at)}
         found = {project: self._next_lane(project, queue, lanes) for project, queue in queues.items()}
         keys = {project: key for project, key in found.items() if key is not None}
+        self._able = [project for project, (name, _) in keys.items() if self._due.has_due(project, name)]
         self.contenders = {name: [one for one, key in keys.items() if key[0] == name] for name, _ in keys.values()}
         grants: dict[Key, list[str]] = {}
         # One lane for each project before the rest: by the time of texts alone, one with hundreds of models and short
@@ -144,7 +143,7 @@ class StreamShares:
         keys: Mapping[str, Key],
         queues: Mapping[str, _Queue],
         ahead: Ahead,
-        lanes: "LaneRooms",
+        lanes: LaneRooms,
         project: str,
     ) -> tuple[float, ...]:
         """The smallest is next."""
@@ -172,7 +171,7 @@ class StreamShares:
         heapq.heapify(queue)
         return queue
 
-    def _next_lane(self, project: str, queue: _Queue, lanes: "LaneRooms") -> Key | None:
+    def _next_lane(self, project: str, queue: _Queue, lanes: LaneRooms) -> Key | None:
         """The lane whose turn it is among those of the project; `_take` it. None: none has room."""
         turns = self._models[project]
         while queue:
@@ -188,7 +187,7 @@ class StreamShares:
             return self._upstreams.setdefault(model, Turns()).next(names), model
         return None
 
-    def _take(self, project: str, queue: _Queue, key: Key, lanes: "LaneRooms") -> None:
+    def _take(self, project: str, queue: _Queue, key: Key, lanes: LaneRooms) -> None:
         name, model = key
         turns = self._models[project]
         turns.take(model, 1.0)
@@ -205,55 +204,3 @@ class StreamShares:
             self._models = {project: turns for project, turns in self._models.items() if project in projects}
         if len(self._upstreams) > MOST_REMEMBERED:
             self._upstreams = {model: turns for model, turns in self._upstreams.items() if model in models}
-
-
-class LaneRooms:
-    """What is left of the room of each lane while streams are shared out. `shared` is how many more each upstream takes
-    of all its models, and `most` how many lanes may have a turn.
-    """
-
-    def __init__(
-        self, specs: Sequence[UpstreamSpec], room: Room, shared: Mapping[str, int], most: int = sys.maxsize
-    ) -> None:
-        self._specs = specs
-        self.has_several = len(specs) > 1
-        self._room = room
-        self._shared = dict(shared)
-        self.most = most
-        self._left: dict[Key, int] = {}
-        self._taken: set[Key] = set()
-
-    @property
-    def are_all_taken(self) -> bool:
-        """Whether no other lane may have a turn."""
-        return len(self._taken) >= self.most
-
-    def open_to(self, model: str) -> list[UpstreamSpec]:
-        """The upstreams that take one more of this model."""
-        return [spec for spec in self._specs if self._shared[spec.name] > 0 and self._left_of(spec, model) > 0]
-
-    @property
-    def shared_room(self) -> int:
-        """How many more all upstreams take together."""
-        return sum(max(0, room) for room in self._shared.values())
-
-    def has_room(self, key: Key) -> bool:
-        """Whether this lane takes one more."""
-        return any(spec.name == key[0] for spec in self.open_to(key[1]))
-
-    def weight_of(self, name: str) -> float:
-        return next(spec.weight for spec in self._specs if spec.name == name)
-
-    def take(self, key: Key) -> None:
-        """A stream of this lane is given out."""
-        self._shared[key[0]] -= 1
-        self._left[key] -= 1
-        self._taken.add(key)
-
-    def _left_of(self, spec: UpstreamSpec, model: str) -> int:
-        key = (spec.name, model)
-        if self.are_all_taken and key not in self._taken:
-            return 0
-        if key not in self._left:
-            self._left[key] = self._room(spec, model) if spec.takes(model) else 0
-        return self._left[key]

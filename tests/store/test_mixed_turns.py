@@ -7,7 +7,8 @@ from itertools import chain, cycle, repeat
 from statistics import mean
 
 from jobs.dispatch.due_lanes import DueLanes
-from jobs.dispatch.shares import LaneRooms, StreamShares
+from jobs.dispatch.lane_rooms import LaneRooms
+from jobs.dispatch.shares import StreamShares
 from jobs.dispatch.upstream_turns import Ahead
 from jobs.model.fair_turns import Turns
 from jobs.upstreams import UNDECLARED, UpstreamSpec

@@ -20,7 +20,7 @@ from jobs.model.endings import MAX_CRASHES
 from jobs.pace.reports import Refused
 from jobs.tables import lanes as lane_rows
 from jobs.upstreams import Upstreams, UpstreamSpec
-from tests.store.reserving import HINT_SECONDS, lanes_of, unpaced
+from tests.store.reserving import HINT_SECONDS, lanes_of, unpaced, upstream
 from tests.store.store_fixtures import LEASE, Store, new_job, store, written
 from worker.reports import LaneReporter, Used
 
@@ -34,8 +34,9 @@ SECONDS = {"busy": 3, "rare": 6, "full": 6}
 class Process:
     """A worker."""
 
-    def __init__(self, store: Store) -> None:
-        self.store, self.lanes = store, lanes_of(store.database, HINT_SECONDS)
+    def __init__(self, store: Store, upstreams: int = 1) -> None:
+        specs = [upstream(f"u{number}") for number in range(upstreams)]
+        self.store, self.lanes = store, lanes_of(store.database, HINT_SECONDS, *specs)
         self.reporter = LaneReporter(self.lanes, store.clock, lambda: None)
         self.running: dict[str, tuple[float, Claimed]] = {}
         self.second = 0.0
@@ -145,9 +146,10 @@ def test_turns_that_nobody_can_read_begin_anew(store: Store, stored: str) -> Non
     assert process.run(2) == {"rare": 2}
 
 
-def test_models_that_cannot_start_take_no_stream_from_another_project(store: Store) -> None:
+@pytest.mark.parametrize("upstreams", [1, 2])
+def test_models_that_cannot_start_take_no_stream_from_another_project(store: Store, upstreams: int) -> None:
     """Before, a paused batch of 300 models kept another project from all its streams, without one call."""
-    process = Process(store)
+    process = Process(store, upstreams)
     process.submit("busy", 200)
     process.run(10)
     process.submit_paused("rare", 300)
@@ -155,8 +157,9 @@ def test_models_that_cannot_start_take_no_stream_from_another_project(store: Sto
     assert began["busy"] >= 54, began
 
 
-def test_a_project_has_its_share_of_one_model_beside_many_that_cannot_start(store: Store) -> None:
-    process = Process(store)
+@pytest.mark.parametrize("upstreams", [1, 2])
+def test_a_project_has_its_share_of_one_model_beside_many_that_cannot_start(store: Store, upstreams: int) -> None:
+    process = Process(store, upstreams)
     process.submit_paused("full", 20)
     process.submit("busy", 200)
     process.run(30)
@@ -167,12 +170,27 @@ def test_a_project_has_its_share_of_one_model_beside_many_that_cannot_start(stor
     assert began["busy"] + 2 * began["full"] >= 66, began
 
 
-def test_what_is_resumed_starts_in_its_turn(store: Store) -> None:
-    process = Process(store)
+@pytest.mark.parametrize("upstreams", [1, 2])
+def test_what_is_resumed_starts_in_its_turn(store: Store, upstreams: int) -> None:
+    process = Process(store, upstreams)
     paused = process.submit_paused("full", 60)
     process.submit("busy", 200)
     process.run(30)
     resume(store.database, HoldKind.BATCH, paused)
     process.run(12)
+    began = process.run(36)
+    assert 15 <= began["full"] <= 24, began
+
+
+@pytest.mark.parametrize("upstreams", [1, 2])
+def test_a_paused_project_pays_for_no_stream(store: Store, upstreams: int) -> None:
+    """Before, where several upstreams share the streams, it paid for one in each round, and had none for long after."""
+    process = Process(store, upstreams)
+    process.submit("full", 200)
+    process.submit("busy", 200)
+    process.run(12)
+    pause(store.database, HoldKind.PROJECT, "full")
+    process.run(40)
+    resume(store.database, HoldKind.PROJECT, "full")
     began = process.run(36)
     assert 15 <= began["full"] <= 24, began
