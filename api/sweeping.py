@@ -1,6 +1,7 @@
 """Sweeps: files that nobody can ask for any more are deleted, and what was deleted is overwritten."""
 
 import asyncio
+from collections.abc import Callable
 from logging import getLogger
 
 from api.services import Services
@@ -19,8 +20,16 @@ async def sweep_for_ever(services: Services) -> None:
     while True:
         for _ in range(_SCRUBS_PER_SWEEP):
             await asyncio.sleep(SCRUB_SECONDS)
-            await services.writes.run(scrub, services)
-        await services.writes.run(sweep_expired, services)
+            await _run(scrub, services)
+        await _run(sweep_expired, services)
+
+
+async def _run(sweep: Callable[[Services], None], services: Services) -> None:
+    """Whatever a sweep meets, the next one is made: nobody else would overwrite what is deleted."""
+    try:
+        await services.writes.run(sweep, services)
+    except Exception:
+        log.exception("a sweep failed, and is made again")
 
 
 def scrub(services: Services) -> None:

@@ -1,7 +1,7 @@
 """One database behind one object: SQLite (embedded) and PostgreSQL, with the settings that make each of them safe."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from logging import getLogger
 from pathlib import Path
@@ -14,24 +14,17 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from jobs.model.fair_lock import FairLock
-from jobs.store.file_lock import FileLock
 from jobs.store.refused_writes import READ_ONLY
-from jobs.store.sqlite_engine import WRITE, copy_log, empty_log, is_log_large, prepare_engine
+from jobs.store.sqlite_engine import WRITE, prepare_engine
 from jobs.store.steady_clock import SteadyClock
+from jobs.store.write_ahead_log import WriteAheadLog
+from jobs.store.write_turn import PATIENCE_SECONDS, WriteTurn
 
 log = getLogger(__name__)
 
 DATABASE_ERRORS = (DBAPIError, PoolTimeoutError)
 """What a statement raises when the database is away or refuses it; `is_transient` tells the one from the other."""
 
-
-_PATIENCE_SECONDS = 60
-"""How long a thread waits for a connection of the pool, and on SQLite for its turn to write."""
-
-LOCK_SECONDS = 20
-"""How long one process waits on SQLite for another that writes. The largest batch takes a third of it; one that takes
-longer is stopped or hangs, and until it goes on nobody else waits for it."""
 
 _SLOW_ANSWER = timedelta(seconds=1)
 """An answer that took this long tells the database's time only to within half of that."""
@@ -76,9 +69,8 @@ class Database:
         self._steady = SteadyClock(f"{engine.url.database}-clock") if self.is_sqlite and engine.url.database else None
         self._clock = clock or (self._steady.now if self._steady is not None else utc_now)
         self._writer = engine.execution_options(**{WRITE: True})
-        self._turn = _Turn(engine.url.database) if self.is_sqlite else None
-        # Something was, as far as anybody knows, by a process that ended before it could scrub.
-        self._has_erased = self.is_sqlite
+        self._turn = WriteTurn(engine.url.database) if self.is_sqlite else None
+        self._log = WriteAheadLog(engine, self._turn) if self._turn is not None else None
 
     def now(self) -> datetime:
         """The time that leases go by: that of the database, as `synchronize` last found it. On SQLite it is the
@@ -125,26 +117,15 @@ class Database:
 
     def mark_erased(self) -> None:
         """Something was deleted that nobody is to find any more, not even in the database's files."""
-        self._has_erased = self.is_sqlite
+        if self._log is not None:
+            self._log.mark_erased()
 
     def scrub(self) -> None:
         """Empty SQLite's write-ahead log if something was deleted, which still stands there, or if it is large. While
         somebody reads an older state that cannot be, and the next call tries again.
         """
-        if self._turn is None or not (self._has_erased or is_log_large(self.engine.url.database)):
-            return
-        self._has_erased, done = False, False
-        try:
-            with closing(self.engine.raw_connection()) as connection:
-                copy_log(connection)
-            with (
-                self._turn.of_threads(),
-                closing(self.engine.raw_connection()) as connection,
-                self._turn.of_processes(),
-            ):
-                done = empty_log(connection)
-        finally:
-            self._has_erased = self._has_erased or not done
+        if self._log is not None:
+            self._log.scrub()
 
     def close(self) -> None:
         """Give up every connection; one that a thread has at this moment is closed when it comes back."""
@@ -154,56 +135,6 @@ class Database:
             self._steady.close()
         if self._turn is not None:
             self._turn.close()
-
-
-class _Turn:
-    """Whose turn it is to write to a SQLite file.
-
-    SQLite polls for its write lock: of 4 busy processes one got 335 of 400 jobs, and the slowest claim took 1.7 s. The
-    kernel's lock on a file beside the database wakes the one that waits. Threads have it in the order of their coming:
-    of Python's own lock, one that cancels a large batch in rounds had every turn.
-    """
-
-    def __init__(self, path: str | None) -> None:
-        self._threads = FairLock()
-        self._path = f"{path}-turn" if path else None
-        self._lock: FileLock | None = None
-
-    @contextmanager
-    def of_threads(self) -> Iterator[None]:
-        """The turn among the threads that write through this object. Raises when it does not come within 60 s, and at
-        once when another process has kept the turn for longer than any transaction takes.
-        """
-        if self._lock is not None and self._lock.waited_seconds() > LOCK_SECONDS:
-            raise PoolTimeoutError(f"another process has kept the turn to write for more than {LOCK_SECONDS} s")
-        with ExitStack() as turn:
-            try:
-                turn.enter_context(self._threads.hold(timeout=_PATIENCE_SECONDS))
-            except TimeoutError:
-                raise PoolTimeoutError(f"no turn to write within {_PATIENCE_SECONDS} s") from None
-            yield
-
-    @contextmanager
-    def of_processes(self) -> Iterator[None]:
-        """The turn among all processes; held by the thread whose turn it is here. Raises when it does not come."""
-        if self._path is None:
-            yield
-            return
-        if self._lock is None:
-            self._lock = FileLock(self._path)
-        # From when this process began to wait: those behind the first one do not each wait as long again.
-        if not self._lock.acquire(max(0.0, LOCK_SECONDS - self._lock.waited_seconds())):
-            raise PoolTimeoutError(f"another process has kept the turn to write for more than {LOCK_SECONDS} s")
-        try:
-            yield
-        finally:
-            self._lock.release()
-
-    def close(self) -> None:
-        with self._threads.hold():
-            if self._lock is not None:
-                self._lock.close()
-            self._lock = None
 
 
 def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -218,7 +149,7 @@ def open_database(url: str, *, connections: int = 16, clock: Callable[[], dateti
     so this is the number of statements at once, not of jobs.
     """
     parsed = make_url(url)
-    pool: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": _PATIENCE_SECONDS}
+    pool: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": PATIENCE_SECONDS}
     pool["hide_parameters"] = True  # they are prompts and texts, and an error's message goes to the log
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:

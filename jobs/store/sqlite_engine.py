@@ -1,11 +1,10 @@
 """What makes SQLite safe for several processes and threads: how connections are opened and transactions begin."""
 
 import sqlite3
-from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 from jobs.store.contains import contains
@@ -13,13 +12,7 @@ from jobs.store.contains import contains
 WRITE = "longhand_write"
 """The execution option of a connection whose transactions write."""
 
-_BUSY_MS = 30_000
-_READERS_MS = 100
-"""How long everybody who wants to write waits for those who read from the log that is to be emptied."""
-
-LARGE_LOG_BYTES = 64 << 20
-"""A write-ahead log that is larger is emptied."""
-
+BUSY_MS = 30_000
 _OPEN_SECONDS = 60
 """How long one of several processes that open a new file waits for the others."""
 
@@ -29,40 +22,6 @@ def prepare_engine(engine: Engine) -> None:
     engine.dialect.statement_compiler = _HintingCompiler
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
-
-
-def copy_log(connection: PoolProxiedConnection) -> None:
-    """Copy the write-ahead log into the database, while others read and write."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
-    cursor.close()
-
-
-def is_log_large(path: str | None) -> bool:
-    """SQLite begins its log anew only when nobody reads from it, and with some slow reads at a time somebody always
-    does: it grew by 2.5 MB a second.
-    """
-    try:
-        return path is not None and Path(f"{path}-wal").stat().st_size > LARGE_LOG_BYTES
-    except OSError:
-        return False
-
-
-def empty_log(connection: PoolProxiedConnection) -> bool:
-    """Copy the rest of the log and cut it to nothing. Nobody writes meanwhile. False: somebody still reads from it."""
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={_READERS_MS}")
-    try:
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        (busy, _, _) = cursor.fetchone() or (1, 0, 0)
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise
-        busy = 1
-    finally:
-        cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-        cursor.close()
-    return not busy
 
 
 class _HintingCompiler(SQLiteCompiler):
@@ -75,7 +34,7 @@ class _HintingCompiler(SQLiteCompiler):
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver must not begin transactions by itself: `_begin_sqlite` does
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, and not only left out

@@ -15,8 +15,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from api.main import WRITES_AT_ONCE
 from api.server import ApiServer
-from jobs.store import database as database_module
-from jobs.store.database import Database
+from jobs.store import write_turn
+from jobs.store.database import Database, open_database
 from tests.api.watching import REQUEST, submit, wait_until
 
 _WRITER = """
@@ -49,7 +49,7 @@ def stopped_writer(sqlite_url: str) -> Iterator[subprocess.Popen[str]]:
 def test_reads_go_on_and_writes_are_answered_while_another_process_is_stopped_inside_a_transaction(
     sqlite_api: ApiServer, sqlite_database: Database, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "LOCK_SECONDS", 3)
+    monkeypatch.setattr(write_turn, "LOCK_SECONDS", 3)
     known = submit(sqlite_database)
     services = sqlite_api.config.app.state.services  # type: ignore[union-attr]  # it is the application
     limits = httpx.Limits(max_connections=None)
@@ -83,8 +83,8 @@ def test_reads_go_on_and_writes_are_answered_while_another_process_is_stopped_in
 def test_a_process_that_gave_up_its_turn_does_not_keep_it_when_it_comes(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "LOCK_SECONDS", 0.2)
-    first, second, third = (database_module.open_database(sqlite_url) for _ in range(3))
+    monkeypatch.setattr(write_turn, "LOCK_SECONDS", 0.2)
+    first, second, third = (open_database(sqlite_url) for _ in range(3))
     with first.write():
         with pytest.raises(PoolTimeoutError), second.write():
             raise AssertionError("two write at once")

@@ -12,8 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from jobs.store import database as database_module
+from jobs.store import write_turn
 from jobs.store.database import Database, is_transient, open_database, utc_now
+from jobs.store.write_turn import WriteTurn
 from tests.store.several_processes import forking
 from tests.store.store_fixtures import START
 from tests.worker.worker_fixtures import wait_until
@@ -33,7 +34,7 @@ def write(database: Database) -> None:
         connection.execute(text("UPDATE batches SET completed = 0"))
 
 
-def turn_of(database: Database) -> database_module._Turn:
+def turn_of(database: Database) -> WriteTurn:
     assert database._turn is not None
     return database._turn
 
@@ -62,7 +63,7 @@ def test_a_connection_that_a_thread_has_at_the_close_is_closed_when_it_comes_bac
 
 def test_a_thread_does_not_wait_for_its_turn_without_end(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where another process was stopped inside its transaction, and one thread of this one waits for it."""
-    monkeypatch.setattr(database_module, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(write_turn, "PATIENCE_SECONDS", 0.05)
     with opened(sqlite_url) as database, ThreadPoolExecutor(1) as pool:
         with turn_of(database).of_threads():
             error = pool.submit(write, database).exception(timeout=60)

@@ -23,8 +23,8 @@ from jobs.store.database import Database
 from jobs.store.groups_by_bytes import most_bytes_at_once
 from jobs.store.job_requests import LONG_REQUEST, new_row
 from jobs.store.queries import read_results
-from jobs.store.sqlite_engine import empty_log
 from jobs.store.whole_jobs import read_size, read_whole_job
+from jobs.store.write_ahead_log import empty_log
 from jobs.tables import job_requests, jobs
 from tests.stack.running_up import ROOT
 from tests.store.long_requests import ACCEPT, APART, CELLS, IN_ROW, asked_of, count, in_row, job_of, submit, where
