@@ -20,6 +20,20 @@ from tests.sparing import folder_in_memory
 _TEMPLATE = "longhand_template"
 _numbers = count(1)
 
+_SETTINGS = """
+# What a test leaves behind need not survive a power cut, and no standby reads it.
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+max_wal_size = 128MB
+wal_level = minimal
+max_wal_senders = 0
+# All databases of a test are small: no other process helps to read or to tidy them.
+shared_buffers = 16MB
+io_method = sync
+autovacuum = off
+"""
+
 
 @contextmanager
 def buried_with_us(pid: int, sign: str, directory: Path) -> Iterator[None]:
@@ -73,18 +87,17 @@ def running_postgres() -> Iterator[PostgresServer]:
     # Not pytest's own folder: a socket's path must be short, and another user than root must reach it.
     directory = folder_in_memory("longhand-pg-")
     try:
-        server = get_server(directory / "pg", cleanup_mode="stop")
+        server = get_server(directory / "pg", cleanup_mode="stop", start=False)
+        server.ensure_pgdata_inited()
+        with (directory / "pg" / "postgresql.conf").open("a") as settings:
+            settings.write(_SETTINGS)
+        server.start()
         try:
             with (
                 buried_with_us(server.get_pid() or 0, "QUIT", directory),
                 psycopg.connect(server.get_uri(), autocommit=True) as admin,
             ):
                 started = PostgresServer(make_url(server.get_uri(driver="psycopg")), admin)
-                # What a test leaves behind need not survive a power cut.
-                for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-                    started.run(f"ALTER SYSTEM SET {setting} = off")
-                started.run("ALTER SYSTEM SET max_wal_size = '128MB'")
-                started.run("SELECT pg_reload_conf()")
                 started.run(f"CREATE DATABASE {_TEMPLATE}")
                 migrate(started.url_of(_TEMPLATE))
                 yield started
