@@ -28,8 +28,10 @@ log = getLogger(__name__)
 COMPANY_SECONDS = 0.3
 """How long a stream that broke off waits for company, before it ends its job."""
 
-MOST_REFUSALS = 8
-"""A job that its upstream refused so often while it took others ends with the upstream's words."""
+MOST_REFUSALS, FEW_REFUSALS = 8, 2
+"""A job that its upstream refused so often while it took others ends with the upstream's words; one that it refused a
+few times has met a limit of its own.
+"""
 
 Stored = tuple[JobStatus, str, bool]
 """The job's new status, the verb for the log, and whether it was stored."""
@@ -122,8 +124,9 @@ class FailedAttempts:
     ) -> Stored:
         """Queue a job again that was one too many; nothing is charged.
 
-        The lane slows down for all, but not for one job that is refused while others are accepted: that one waits
-        longer each time, and ends when it was refused too often.
+        The lane slows down for all, but not for a project that is refused while others are not, nor for jobs that are
+        refused again and again while others are accepted: these wait longer each time. A single such job ends when it
+        was refused too often.
         """
         job = running.job
         is_limit = verdict.fault == "limit" and not isinstance(error, Interrupted)
@@ -137,12 +140,16 @@ class FailedAttempts:
         if isinstance(error, Interrupted) and sent.most_in_flight <= 1:
             reason = odd_reason(has_written=_has_written(sent))
             return self._hold_or_charge(running, sent, error, written, reason, by_status=True)
-        alone = others and job.refused_at is not None and before.refused_before == job.id
+        again = others and job.refused_at is not None
+        alone = again and before.refused_before == job.id
+        # A limit that all share refuses others as well. Five jobs that each met one of their own stopped a lane.
+        own = sent.is_refused_alone() or alone or (again and job.rate_limits >= FEW_REFUSALS)
         if alone and job.refusals + 1 >= MOST_REFUSALS:
             return JobStatus.FAILED, "fail", self._keep(running, transitions.fail, written, error)
-        sent.end(error, refused=not alone)
+        sent.end(error, refused=not own)
         running.sent = None
-        due_at = self._database.now() + timedelta(seconds=self._seconds_to_wait(job, error, alone=alone))
+        seconds = self._seconds_to_wait(job, error, own=own, alone=alone)
+        due_at = self._database.now() + timedelta(seconds=seconds)
         waits = partial(transitions.wait_for_limit, alone=alone)
         return JobStatus.QUEUED, "wait", self._keep(running, waits, written, error, due_at)
 
@@ -169,11 +176,13 @@ class FailedAttempts:
     def _is_last(self, job: Job, error: UpstreamError) -> bool:
         return not error.retryable or job.failures + 1 >= job.max_attempts
 
-    def _seconds_to_wait(self, job: Job, error: UpstreamError, *, alone: bool) -> float:
+    def _seconds_to_wait(self, job: Job, error: UpstreamError, *, own: bool, alone: bool) -> float:
         base = self._settings.retry_base_seconds
-        seconds = error.retry_after_seconds
+        seconds, longer = error.retry_after_seconds, base * 2 ** min(job.rate_limits, 6)
         if seconds is None or seconds < base:  # less than our own shortest wait tells nothing
-            seconds = base * 2 ** min(job.rate_limits, 6)
+            seconds = longer
+        if own:
+            seconds = max(seconds, longer)
         if alone:
             seconds = max(seconds, base * 2**job.refusals)
         return seconds + random.uniform(0, base)

@@ -16,6 +16,7 @@ from jobs.dispatch.upstream_holds import proof_bytes
 from jobs.lifecycle.lease import Claimed
 from jobs.pace.reports import Accepted, Finished, Observed, Refused, Report, Unplanned, Unsent
 from jobs.store.database import DATABASE_ERRORS
+from worker.refused_projects import RefusedProjects
 from worker.upstream.ending import Ending
 from worker.upstream.errors import UpstreamError
 from worker.upstream.errors.reaching import Unreachable
@@ -28,6 +29,7 @@ class LaneReporter:
         self.lanes = lanes
         self.now = now
         self.wake = wake
+        self.answers = RefusedProjects(lambda: now().timestamp())
 
     def give_back(self, claimed: Claimed) -> None:
         """Nothing was sent for this attempt: its lane has the tokens again."""
@@ -70,6 +72,7 @@ class Sent:
 
     def __init__(self, reporter: LaneReporter, claimed: Claimed, reserved_tokens: int, of_turn: Used) -> None:
         self.key: Key = (claimed.upstream, claimed.job.model)
+        self.project = claimed.job.project
         self.sent_at = reporter.now()
         self.accepted_at: datetime | None = None
         self.closed_at: datetime | None = None
@@ -99,10 +102,16 @@ class Sent:
     def accept(self) -> None:
         """Its first text has come."""
         self.accepted_at = at = self._reporter.now()
+        self._reporter.answers.note(self.key, self.project, refused=False)
         waited = (at - self.sent_at).total_seconds()
         report = Accepted(self.sent_at.timestamp(), at.timestamp(), waited, self.in_flight)
         wrote_at = None if self.is_doubted else at
         self._note(LaneNews([report], accepted_at=self.sent_at, wrote_at=wrote_at, first_delta_seconds=[waited]))
+
+    def is_refused_alone(self) -> bool:
+        """It was one too many. Whether its project is refused, and hardly any other one of the lane."""
+        self._reporter.answers.note(self.key, self.project, refused=True)
+        return self._reporter.answers.is_refused_alone(self.key, self.project)
 
     def prove(self) -> None:
         """It has written so much that its upstream does not cut every text."""
