@@ -27,9 +27,6 @@ OVERLOADED = 529
 _OWN = frozenset((408, 409, 425))
 """Of the server's failures, those that are about this one request."""
 
-_NO_SUCH_PATH = (404, 405)
-"""No request brings these about, nor a redirect. A page in place of another answer may be a firewall's."""
-
 Fault = Literal["limit", "queue", "job"] | Reason
 
 
@@ -58,8 +55,7 @@ def find_fault(error: UpstreamError, *, has_written: bool = False) -> Verdict:
         # Before its first word nothing is lost, and a prompt that crashes its server looks so.
         return Verdict("cut", by_status=False) if has_written else Verdict("failing", by_status=True)
     if isinstance(error, NotAStream):
-        is_of_url = 300 <= (status or 0) < 400 or status in _NO_SUCH_PATH
-        return Verdict("url" if is_of_url else "odd", by_status=True)
+        return Verdict("url" if error.is_of_url else "odd", by_status=True)
     if _is_odd(error):
         return Verdict(odd_reason(has_written=has_written), by_status=True)
     if isinstance(error, NoFirstDelta):

@@ -50,8 +50,8 @@ Then each probe is charged, and the next one comes soon: jobs that are all at fa
 
 SOON_SECONDS = 2.0
 
-_ONE_IS_NONE = frozenset(("failing", "cut", "url", "odd", "broken"))
-"""Only the second job in a row shows that it is the upstream."""
+_ONE_IS_NONE = frozenset(("failing", "cut", "odd", "broken"))
+"""Only the second job in a row shows that it is the upstream. No request brings a wrong URL about."""
 
 
 def judge(database: Database, failure: Failure) -> Judgement:

@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from jobs.dispatch.failure import Judgement, Reason
 from jobs.dispatch.holds import read_holds
 from jobs.dispatch.outages import LONGEST_DOUBT_SECONDS
+from jobs.dispatch.upstream_holds import LONGEST_PROBE_SECONDS
 from jobs.intake.submission import submit_job
 from jobs.lifecycle.lease import claim
 from jobs.lifecycle.transitions import finish
@@ -19,7 +20,7 @@ from tests.store.store_fixtures import LEASE, Store, new_job, store, written
 
 __all__ = ["store"]  # a fixture
 
-ODD: list[Reason] = ["url", "odd", "broken"]
+ODD: list[Reason] = ["odd", "broken"]
 
 
 def start(store: Store, count: int, project: str = "default") -> list[str]:
@@ -49,7 +50,7 @@ def test_the_second_job_in_a_row_holds_the_upstream_and_the_first_is_forgiven(st
     assert fail_so(store, first, reason) == Judgement(charged=True, suspect=True)
     assert reasons(store) == []
     assert fail_so(store, second, reason).began
-    assert reasons(store) == ["url" if reason == "url" else "away"]
+    assert reasons(store) == ["away"]
     assert not fail_so(store, third, reason).charged
     assert [store.job(job_id).failures for job_id in (first, second, third)] == [0, 0, 0]
     assert {attempt.outcome for attempt in read_attempts(store.database, first)} == {"held"}
@@ -69,8 +70,38 @@ def test_one_that_is_asked_for_one_text_at_a_time_is_held_all_the_same(store: St
         store.clock.advance(0.5)
 
 
+def test_one_job_alone_holds_an_upstream_with_a_wrong_url_and_waits_uncharged(store: Store) -> None:
+    """No request brings that about, so it would fail, and each further one, for what an operator has to mend."""
+    [job_id] = start(store, 1)
+    for _ in range(6):
+        assert not fail_so(store, job_id, "url").charged
+        assert reasons(store) == ["url"]
+        store.clock.advance(LONGEST_PROBE_SECONDS)
+        assert due(store) == [job_id]
+        store.claim(job_id)
+    accept(store)
+    assert (reasons(store), store.job(job_id).failures) == ([], 0)
+
+
+def test_a_wrong_url_for_one_project_keeps_no_other_one_from_its_first_probe(store: Store) -> None:
+    """What says so little may be a relay's word for a model that it does not have."""
+    [job_id] = start(store, 1)
+    [other] = [submit_job(store.database, new_job(), project="beta").id]
+    assert fail_so(store, job_id, "url").began
+    assert due(store) == [other]
+    store.claim(other)
+    accept(store)
+    assert reasons(store) == []
+    store.clock.advance(1)
+    assert due(store) == [job_id]
+    store.claim(job_id)
+    assert fail_so(store, job_id, "url").charged
+    assert reasons(store) == []
+
+
 @pytest.mark.parametrize("reason", ["url", "odd"])
 def test_what_one_job_is_told_while_others_are_accepted_is_its_own(store: Store, reason: Reason) -> None:
+    accept(store)
     for _ in range(4):
         [job_id, _] = start(store, 2)
         store.clock.advance(1)

@@ -27,6 +27,8 @@ from worker.upstream.errors import (
     Unauthorized,
     UpstreamError,
 )
+from worker.upstream.failures import error_of_status
+from worker.upstream.own_words import OwnWords
 
 KEY = "sk-canary-0123456789abcdef"
 
@@ -114,6 +116,7 @@ PAGE = b"<html><body>404 page not found</body></html>"
         (404, b""),
         (404, b"404 page not found\n"),
         (404, b'{"detail":"Not Found"}'),
+        (404, b'{"status":404,"error":"Not Found","path":"/chat/completions"}'),
         (405, b'{"detail":"Method Not Allowed"}'),
         (405, b"\xef\xbb\xbf <!doctype html>"),
         (410, PAGE),
@@ -128,12 +131,39 @@ def test_a_refusal_that_is_none_of_this_api_says_that_the_url_is_wrong(status: i
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        {"message": "Invalid URL (POST /chat/completions)", "type": "invalid_request_error", "code": None},
+        {"message": "Unknown request URL: POST /chat/completions. Please check it.", "code": "unknown_url"},
+        {"message": "No.", "code": "unknown_url"},
+        {"code": "404", "message": "Resource not found"},
+        {"message": "Not Found", "type": "Not Found", "param": None, "code": 404},
+        {"code": 404, "message": "File Not Found", "type": "not_found_error"},
+        {"message": "Cannot POST /chat/completions", "error": "Not Found", "statusCode": 404},
+        {"message": "Route POST:/api/chat/completions not found", "error": "Not Found", "statusCode": 404},
+        {"message": "no Route matched with those values"},
+    ],
+)
+def test_an_error_that_says_that_there_is_no_such_path_says_that_the_url_is_wrong(said: dict[str, object]) -> None:
+    """In the words of OpenAI, Groq, Azure OpenAI, vLLM, llama.cpp, NestJS, Fastify and Kong."""
+    for body in (said, {"error": said}):
+        error = refuse(404, json.dumps(body).encode())
+        assert (type(error), error.retryable) == (NotAStream, True)
+        assert "lacks its path, such as /v1" in error.message
+
+
+@pytest.mark.parametrize(
     ("status", "body"),
     [
         (400, b"there is no such voice"),
         (404, b'{"error":{"message":"The model `x` does not exist","code":"model_not_found"}}'),
         (404, b'{"detail":"Model x is not loaded"}'),
         (404, b"model 'x' not found, try pulling it first"),
+        (404, b'{"error":{"message":"Not Found","code":"model_not_found"}}'),
+        (404, b'{"error":{"message":"Not Found","param":"model"}}'),
+        (404, b'{"error":{"message":"model: claude-x","type":"not_found_error"}}'),
+        (404, b'{"error":{"message":"No such deployment","type":"Not Found"}}'),
+        (400, b'{"error":{"message":"Not Found"}}'),
         (413, PAGE),
         (422, b"Failed to deserialize the JSON body into the target type"),
         (431, b""),
@@ -141,6 +171,14 @@ def test_a_refusal_that_is_none_of_this_api_says_that_the_url_is_wrong(status: i
 )
 def test_a_refusal_of_one_request_is_the_requests_own(status: int, body: bytes) -> None:
     assert type(refuse(status, body)) is Rejected
+
+
+def test_a_prompt_that_names_the_path_does_not_blame_the_url_when_it_is_quoted() -> None:
+    asked = {"messages": [{"role": "user", "content": "Explain POST /v1/chat/completions and unknown_url."}]}
+    said = b'{"error":{"message":"Refused: Explain POST /v1/chat/completions and","code":"unknown_url"}}'
+    for status in (404, 405):
+        error = error_of_status(status, said, retry_after_seconds=None, location=None, own=OwnWords(asked))
+        assert type(error) is Rejected
 
 
 def test_words_beside_the_status_in_any_encoding_are_let_be() -> None:

@@ -29,12 +29,12 @@ from worker.upstream.errors import (
     EndedWithoutEnd,
     ErrorInStream,
     MalformedChunk,
-    NotAStream,
     Rejected,
     RejectedInStream,
     RepeatedText,
     UpstreamError,
 )
+from worker.upstream.failures import error_of_body, error_of_status
 from worker.verdict import find_fault
 
 
@@ -109,9 +109,29 @@ def test_an_answer_that_no_well_upstream_gives_is_odd_and_after_some_text_it_is_
     assert find_fault(error, has_written=True).fault == "broken"
 
 
-def test_what_is_no_api_at_all_blames_the_url() -> None:
-    assert [find_fault(NotAStream("a page", status=status)).fault for status in (302, 404, 405)] == ["url"] * 3
-    assert [find_fault(NotAStream("a page", status=status)).fault for status in (None, 400, 422)] == ["odd"] * 3
+PAGE, NO_ROUTE = b"<html>no</html>", b'{"error":{"message":"Invalid URL (POST /chat/completions)"}}'
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "fault"),
+    [
+        (302, PAGE, "url"),
+        (404, PAGE, "url"),
+        (405, b"", "url"),
+        (404, NO_ROUTE, "url"),
+        (400, PAGE, "odd"),
+        (422, b"", "odd"),
+    ],
+)
+def test_what_is_no_api_at_all_blames_the_url(status: int, body: bytes, fault: str) -> None:
+    error = error_of_status(status, body, retry_after_seconds=None, location=None)
+    assert find_fault(error).fault == fault
+
+
+def test_a_server_that_says_200_of_a_path_that_it_does_not_know_blames_the_url() -> None:
+    parsed = {"error": "Unexpected endpoint or method. (POST /chat/completions)"}
+    assert find_fault(error_of_body("application/json", b"{}", parsed)).fault == "url"
+    assert find_fault(error_of_body("text/html", PAGE, None)).fault == "odd"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from worker.upstream.dialects.error_words import (
     troubles_of_words,
 )
 from worker.upstream.dialects.shapes import find_error, parameters_of, sentence_of, sentences_of, status_of, words_of
+from worker.upstream.dialects.unknown_paths import names_path, says_only_not_found
 from worker.upstream.errors import (
     URL_SETTING,
     Cause,
@@ -39,8 +40,8 @@ _TRY_AGAIN = frozenset((408, 409, 425))
 _OF_SIZE = frozenset((413, 414, 431))
 """Said of one request, often by a page of the server in front."""
 
-_NO_ROUTE = ({"detail": "Not Found"}, {"detail": "Method Not Allowed"})
-"""What FastAPI says of a path that it does not serve: vLLM, SGLang and many others are built on it."""
+_OF_PATH = (404, 405)
+"""Said where there is no such path, or of a model."""
 
 
 class _Evidence:
@@ -65,7 +66,8 @@ class _Evidence:
         self.status = status_of(found)
         parameters = parameters_of(found)
         self._is_about_model = say_what_was_refused(words) or "model" in parameters
-        self.is_about_part = self._is_about_model or bool(parameters)
+        self.has_parameters = bool(parameters)
+        self.is_about_part = self._is_about_model or self.has_parameters
         """The upstream says by a code, or by a parameter's name, what of the request it refuses."""
 
     def says(self, trouble: Trouble) -> bool:
@@ -142,17 +144,16 @@ def error_of_status(
             f"The upstream refuses the key (HTTP {status}); check it, and what it may do{said}", status=status
         )
     if 300 <= status < 400:
-        return NotAStream(
+        redirect = NotAStream(
             f"The upstream redirects (HTTP {status}) to {quote(location or 'nowhere')}, and redirects are not followed."
             f" Set {URL_SETTING} to the final address.",
             status=status,
         )
-    if not evidence.is_about_request and _is_of_another_server(status, body):
-        return NotAStream(
-            f"The upstream does not answer as an OpenAI-compatible API does (HTTP {status}): its URL is wrong or lacks"
-            f" its path, such as /v1, or a page stands in for it; check {URL_SETTING}{said}",
-            status=status,
-        )
+        redirect.is_of_url = True
+        return redirect
+    is_of_another = not evidence.is_about_request and _is_of_another_server(status, body)
+    if is_of_another or (status in _OF_PATH and not evidence.has_parameters and _knows_no_path(parse(body), own)):
+        return _wrong_url(status, said)
     if status == 404 and not evidence.may_say(Trouble.REJECTED):
         return Rejected(
             f"The upstream knows no such model, or its URL lacks its path, such as /v1; check {URL_SETTING}"
@@ -164,13 +165,27 @@ def error_of_status(
     return rejected
 
 
+def _wrong_url(status: int, said: str) -> NotAStream:
+    error = NotAStream(
+        f"The upstream does not answer as an OpenAI-compatible API does (HTTP {status}): its URL is wrong or lacks"
+        f" its path, such as /v1, or a page stands in for it; check {URL_SETTING}{said}",
+        status=status,
+    )
+    error.is_of_url = status in (*_OF_PATH, 200)
+    return error
+
+
+def _knows_no_path(found: object, own: OwnWords) -> bool:
+    return names_path(found, own) or says_only_not_found(found)
+
+
 def _is_of_another_server(status: int, body: bytes) -> bool:
     """Whether a refusal is none of this API: it has an error object, and a web page or nothing at all is none."""
     if status in _OF_SIZE:
         return False
-    text, found = body.strip(), parse(body)
-    is_of_path = status in (404, 405)  # where there is no such path, some servers say so in plain words
-    return not text or text[:1] == b"<" or (is_of_path and (found is None or found in _NO_ROUTE))
+    text = body.strip()
+    # Where there is no such path, some servers say so in plain words.
+    return not text or text[:1] == b"<" or (status in _OF_PATH and parse(body) is None)
 
 
 def error_of_object(error: object, own: OwnWords = NO_WORDS) -> UpstreamError:
@@ -212,6 +227,8 @@ def error_of_body(content_type: str, body: bytes, parsed: object, own: OwnWords 
     if isinstance(parsed, list) and parsed:
         parsed = parsed[0]
     error = find_error(parsed) if isinstance(parsed, Mapping) else None
+    if error is not None and names_path(error, own):  # LM Studio says 200 of a path that it does not know
+        return _wrong_url(200, f": {quote(sentence_of(error))}")
     if error is not None:
         return error_of_object(error, own)
     what = "an HTML page" if body.lstrip()[:1] == b"<" else f"a body of type {quote(content_type) or 'unknown'}"

@@ -74,6 +74,8 @@ class NotAStream(UpstreamError):
     """What answers is no API of this kind: a page, a redirect, or a 200 that is neither a stream nor a completion."""
 
     code = "upstream_not_a_stream"
+    is_of_url: bool = False
+    """No request brings this about. A page in place of another answer may be a firewall's, for one prompt."""
 
 
 class MalformedChunk(UpstreamError):
