@@ -31,6 +31,12 @@ def merge(lists: Iterable[tuple[UpstreamSpec, list[dict[str, Any]]]]) -> dict[st
     return {"object": "list", "data": list(found.values())}
 
 
+def count_taken(spec: UpstreamSpec, items: list[dict[str, Any]]) -> int:
+    """How many of the models that an upstream lists jobs can ask for."""
+    renamed = set(spec.rename.values())
+    return sum(item["id"] in renamed or (item["id"] not in spec.rename and spec.takes(item["id"])) for item in items)
+
+
 def _named_here(spec: UpstreamSpec, items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The models of one upstream that jobs can ask for, under the names that jobs give them."""
     named_otherwise: dict[str, list[str]] = {}

@@ -1,5 +1,8 @@
 """One GET to an upstream: what is read of its answer is bounded, on the wire and unpacked."""
 
+import os
+import socket
+import ssl
 from dataclasses import dataclass
 
 import httpcore
@@ -11,6 +14,9 @@ from jobs.upstreams import UpstreamSpec
 
 _LONGEST_HEAD = 64 << 10
 """In bytes, with the hints before it."""
+
+LONGEST_LIST = 2 << 20
+"""In bytes; the longest list known, with prices and descriptions of 400 models, has half of one million."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,15 @@ class UpstreamGet:
     async def close(self) -> None:
         """Give up every connection."""
         await self._pool.aclose()
+
+
+def why_unreached(error: BaseException) -> str:
+    """Why there was no answer, in the system's words: what httpcore says of it has the reason as its cause."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    if isinstance(error, OSError) and error.errno and not isinstance(error, ssl.SSLError | socket.gaierror):
+        return os.strerror(error.errno)
+    return str(getattr(error, "verify_message", "") or getattr(error, "strerror", "") or error) or type(error).__name__
 
 
 def _proxy(spec: UpstreamSpec) -> httpcore.Proxy | None:

@@ -12,13 +12,11 @@ from api.access.turns import ASKING
 from api.http.errors import ApiError
 from api.model_lists.kept_lists import KeptLists, ModelList
 from api.model_lists.model_lists import find_items
-from api.model_lists.upstream_get import UpstreamAnswer, UpstreamGet
+from api.model_lists.upstream_get import LONGEST_LIST, UpstreamAnswer, UpstreamGet
 from jobs.upstreams import Upstreams, UpstreamSource, UpstreamSpec
 
 _SECONDS = 20.0
 _LONGEST_NAME = 256
-_LONGEST_ANSWER = 2 << 20
-"""In bytes; the longest list known, with prices and descriptions of 400 models, has half of one million."""
 _LONGEST_MODEL = 64 << 10
 """In bytes, of what is said of one model: each who asks has it decoded on the event loop."""
 _READS_AT_ONCE = 2
@@ -58,7 +56,10 @@ class Models:
             if isinstance(found, dict):
                 return {**found, "id": model} if name != model else found
         # Many servers list their models and know no address of a single one.
-        listed = await self.read_list()
+        try:
+            listed = await self.read_list()
+        except ApiError as error:
+            raise first_error or error from None
         if model in listed.by_id:
             return listed.by_id[model]
         raise first_error or _unknown_model()
@@ -83,9 +84,9 @@ class Models:
 
     async def _read_items(self, spec: UpstreamSpec) -> list[dict[str, Any]] | ApiError:
         try:
-            items = await run_in_threadpool(find_items, await self._read(spec, "/models", _LONGEST_ANSWER))
+            items = await run_in_threadpool(find_items, await self._read(spec, "/models", LONGEST_LIST))
         except ApiError as error:
-            return error
+            return _strange(404) if error.status == 404 else error  # of all models none was asked for
         return _strange(200) if items is None else items
 
     async def _read_in_turn(self, spec: UpstreamSpec, path: str) -> object:

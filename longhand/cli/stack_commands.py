@@ -1,9 +1,9 @@
 """The commands that start something. Each imports what it starts only when it runs, so that no other command waits."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -15,6 +15,10 @@ from longhand.client.errors import LonghandError, first_line
 from longhand.terminal.output import open_console, print_line
 from longhand.terminal.tables import stack_summary
 from longhand.words.catalogue import t
+
+if TYPE_CHECKING:
+    # At run time this would load pydantic for every command.
+    from jobs.upstreams import UpstreamSpec
 
 Port = Annotated[int, typer.Option(min=0, max=65535)]
 
@@ -30,7 +34,7 @@ def up(
     from longhand.stack.signals import StopSignals  # noqa: PLC0415  # no other command needs it
 
     settings = load_settings()
-    _check_upstreams(settings, port)
+    specs = _check_upstreams(settings, port)
     console = open_console()
 
     def report(line: str) -> None:
@@ -42,7 +46,7 @@ def up(
         # Only now: commands of this folder wait for a stack that is starting, which they know by the lock.
         from longhand.stack.stack import Stack, StackStoppedError, choose_port  # noqa: PLC0415  # loads Alembic
         from longhand.stack.supervisor import Supervisor  # noqa: PLC0415  # no other command needs it
-        from longhand.stack.upstream_check import report_upstream_answer  # noqa: PLC0415  # loads httpx
+        from longhand.stack.upstream_check import report_upstream_answers  # noqa: PLC0415  # loads httpx
 
         # Before anything is said to start, and ended again.
         port = choose_port(host, port)
@@ -53,7 +57,7 @@ def up(
             write_url(home, stack.url)
             _print(console, stack_summary(stack))
             report(t("up.open", url=stack.url))
-            report_upstream_answer(stack.url, settings, lambda line: None if signals.stopped else report(line))
+            report_upstream_answers(specs, lambda line: None if signals.stopped else report(line))
             stack.run()
         except StackStoppedError:
             pass
@@ -118,11 +122,11 @@ def worker() -> None:
         run_worker(settings)
 
 
-def _check_upstreams(settings: Settings, port: int = 0, *, needs_keys: bool = True) -> None:
-    """Refuse to start with wrong upstreams or, where keys are needed, with none."""
+def _check_upstreams(settings: Settings, port: int = 0, *, needs_keys: bool = True) -> "Sequence[UpstreamSpec]":
+    """Refuse to start with wrong upstreams or, where keys are needed, with none; returns those that there are."""
     from jobs.upstreams import UpstreamSource  # noqa: PLC0415  # no other command needs it
 
-    UpstreamSource(settings, port, needs_keys=needs_keys)
+    return UpstreamSource(settings, port, needs_keys=needs_keys).current().specs
 
 
 def _for_service() -> Settings:

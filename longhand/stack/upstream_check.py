@@ -1,38 +1,68 @@
-"""Asks the upstream once, when the stack has started, so that you see a wrong address or key before the first job."""
+"""Asks each upstream for its models, when the stack has started, so that you see a wrong address or key before the
+first job. It costs nothing at the provider, and nothing depends on it.
+"""
 
+import asyncio
+import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
-import httpx
+import httpcore
 
-from jobs.settings import Settings
-from longhand.words.catalogue import t
+from api.model_lists.model_lists import count_taken, find_items
+from api.model_lists.upstream_get import LONGEST_LIST, UpstreamAnswer, UpstreamGet, why_unreached
+from jobs.upstreams import UpstreamSpec
+from longhand.words.catalogue import t, translated
 
-_SECONDS = 30.0
+_SECONDS = 20.0
 
-
-def report_upstream_answer(url: str, settings: Settings, report: Callable[[str], None]) -> None:
-    """Ask the API at `url` for the models, which asks every upstream, and report in one line how that went.
-
-    Returns at once: the line comes when the answer does. Nothing depends on it, and it costs nothing at the provider.
-    """
-    threading.Thread(target=_ask, args=(url, settings, report), daemon=True, name="upstream-check").start()
+_MAY_PASS = (408, 429)
+"""With all that is 500 and more: the address is right."""
 
 
-def _ask(url: str, settings: Settings, report: Callable[[str], None]) -> None:
-    headers = {"authorization": f"Bearer {settings.api_key.get_secret_value()}"} if settings.api_key else {}
+def report_upstream_answers(specs: Sequence[UpstreamSpec], report: Callable[[str], None]) -> None:
+    """Report in one line for each upstream how it answers. Returns at once: a line comes when its answer does."""
+    asking = threading.Thread(target=lambda: asyncio.run(_ask_all(specs, report)), daemon=True, name="upstream-check")
+    asking.start()
+
+
+async def _ask_all(specs: Sequence[UpstreamSpec], report: Callable[[str], None]) -> None:
+    async def ask(spec: UpstreamSpec) -> None:
+        report(await _line_of(spec))
+
+    await asyncio.gather(*(ask(spec) for spec in specs))
+
+
+async def _line_of(spec: UpstreamSpec) -> str:
     try:
-        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=_SECONDS) as client:
-            line = _line_of(client.get("/v1/models"))
-    except httpx.TransportError:
-        return  # the stack is ending
-    if line:
-        report(line)
+        async with asyncio.timeout(_SECONDS):
+            answer = await UpstreamGet(spec).read("/models", LONGEST_LIST)
+    except (httpcore.TimeoutException, TimeoutError):
+        return t("up.upstream_silent", name=spec.name, url=spec.address, seconds=f"{_SECONDS:g}")
+    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError, OSError) as error:
+        return t("up.upstream_away", name=spec.name, url=spec.address, why=translated(why_unreached(error)))
+    return _judge(spec, answer)
 
 
-def _line_of(answer: httpx.Response) -> str:
-    if answer.is_success:
-        return t("up.upstream_answers", count=len(answer.json()["data"]))
-    if answer.status_code == 401:
-        return ""  # this Longhand has keys, and the command was given none
-    return t("up.upstream_fails", why=answer.json()["error"]["message"])
+def _judge(spec: UpstreamSpec, answer: UpstreamAnswer) -> str:
+    status = answer.status
+    if status in (401, 403):
+        return t("up.upstream_key", name=spec.name, status=status)
+    said = {"name": spec.name, "url": f"{spec.address.rstrip('/').removesuffix('/chat/completions')}/models"}
+    if status >= 500 or status in _MAY_PASS:
+        return t("up.upstream_fails", **said, status=status)
+    items = _items_in(answer.body or b"") if 200 <= status < 300 else None
+    if items is None:
+        return t("up.upstream_no_list", **said, status=status)
+    taken = count_taken(spec, items)
+    if items and not taken:
+        return t("up.upstream_takes_none", name=spec.name, count=len(items))
+    return t("up.upstream_models", name=spec.name, count=taken)
+
+
+def _items_in(body: bytes) -> list[dict[str, Any]] | None:
+    try:
+        return find_items(json.loads(body))
+    except (ValueError, RecursionError):
+        return None

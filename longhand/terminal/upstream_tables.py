@@ -51,9 +51,11 @@ def upstreams_table(listed: list[Json]) -> Table:
 
 
 def _state(upstream: Json) -> Text:
-    """One that is not held may yet refuse all that it is sent."""
+    """One that is not held may yet refuse all that it is sent, or be sent nothing."""
     if upstream["state"] == "ok" and upstream.get("refused"):
         return Text(status_word("refuses"), style="red")
+    if upstream["state"] == "ok" and upstream["first_delta_seconds"] is None:
+        return Text(status_word("no_text_yet" if upstream["in_use"] else "not_used"))
     return Text(status_word(upstream["state"] or UNKNOWN), style="red" if upstream["state"] == "held" else "green")
 
 

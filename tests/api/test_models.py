@@ -111,7 +111,7 @@ def test_the_models_are_asked_for_beside_the_completions_however_the_url_is_writ
     ("status", "body", "expected", "code"),
     [
         (401, b'{"error": {"message": "wrong key: ' + KEY.encode() + b'"}}', 502, "upstream_unauthorized"),
-        (404, b'{"error": {"message": "no"}}', 404, "model_not_found"),
+        (404, b'{"error": {"message": "no"}}', 502, "upstream_error"),
         (429, b"{}", 429, "rate_limit_exceeded"),
         (500, b"{}", 502, "upstream_error"),
         (302, b"{}", 502, "upstream_error"),

@@ -66,7 +66,7 @@ def test_it_tells_in_both_languages_which_upstream_has_refused_everything_of_lat
         end_job(sqlite_database, begin_job(sqlite_database, "default"), None)
         taken = longhand("status", environ=environ)
         assert "has refused" not in taken.stderr
-        assert re.search(r"^default +ok ", taken.stdout, re.MULTILINE)
+        assert re.search(r"^default +not used lately ", taken.stdout, re.MULTILINE)  # no lane has noted its text
 
 
 def test_while_redis_is_away_it_says_so_and_ends_with_1(
