@@ -66,25 +66,40 @@ class _Connection:
 
 class _TellingClient(Client):
     """A client that says at the terminal how its connection is doing. One that `finds` its Longhand looks for it again
-    at each further try: the `longhand up` of this folder may only be starting.
+    at each further try: the `longhand up` of this folder may only be starting, or start again at another port.
     """
 
     def __init__(self, url: str, api_key: str | None, *, finds: bool) -> None:
         self._connection = _Connection()
         self._finds = finds
+        self._is_here = finds and running_url() is not None
+        self._has_told = False
         super().__init__(url, api_key=api_key, on_retry=self._lost)
 
     def _lost(self, line: str) -> None:
         self._connection.lost(line)
         if self._finds:
             _wait_for_start()
-            self.url = address_of(None)
+            # Where none runs here, the address stays: another Longhand at the default one knows nothing of this work.
+            self.url = running_url() or self.url
+            self._is_here = self._is_here or running_url() is not None
             self._http.base_url = self.url
+
+    def _tell_where(self) -> None:
+        """Before another Longhand is asked than the one that has run in this folder."""
+        self._has_told = True
+        home = url_file().parent
+        if (home / "lock").exists():
+            print_line(t("command.not_here", home=home, url=self.url), err=True)
 
     @contextmanager
     def _stream(self, call: Call[Any], timeout: Any) -> Iterator[httpx.Response]:
+        if self._finds and not self._is_here and not self._has_told:
+            self._tell_where()
         with super()._stream(call, timeout) as response:
             self._connection.answered()
+            # What was found elsewhere is not known to a `longhand up` that begins to run here.
+            self._finds = self._finds and self._is_here
             yield response
 
 

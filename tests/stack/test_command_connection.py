@@ -3,18 +3,23 @@
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from longhand.cli import command_client
 from longhand.cli.command_client import open_client
 from longhand.client import connection
+from longhand.client.client import Client
 from longhand.client.connection import url_file
 from longhand.stack.home import is_held, locked_home, write_url
+from longhand.words.catalogue import Language, speaking
 from tests.client.sent import answer, delta, ended, sent
 from tests.conftest import free_port
 from tests.stack.running_up import environ_of, longhand
 from tests.upstream.scripted_upstream import ScriptedUpstream, head
+
+JOB = {"id": "job_1", "object": "job"}
 
 
 @pytest.fixture
@@ -64,9 +69,63 @@ def test_a_command_waits_for_nothing_where_nothing_starts(
         monkeypatch.delenv("LONGHAND_URL")
         write_url(home, "http://127.0.0.1:9999")
         open_client().close()  # it answers already
+    assert capsys.readouterr().err == ""
     assert not is_held(home)
     open_client().close()  # it has ended
-    assert capsys.readouterr().err == ""
+
+
+def test_a_command_says_that_it_asks_elsewhere_where_the_up_of_its_folder_has_ended(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ScriptedUpstream([answer(200, JOB)]) as server:
+        monkeypatch.setattr(connection, "DEFAULT_URL", server.url)
+        with open_client() as client:
+            client.job("job_1")
+        assert capsys.readouterr().err == ""  # nothing ever ran here
+        with locked_home(home):
+            pass
+        for language in get_args(Language):
+            with speaking(language), open_client() as client:
+                client.job("job_1")
+                client.job("job_1")
+    url = server.url.removesuffix("/v1")
+    assert capsys.readouterr().err.splitlines() == [
+        f"no `longhand up` runs in {home}: asking {url}",
+        f"{home} 中没有运行 `longhand up`：改为询问 {url}",
+    ]
+
+
+def lose(client: Client) -> None:
+    """Its connection is lost, and it is about to try again."""
+    client._on_retry("gone; trying again")
+
+
+def test_a_watch_of_an_up_that_ended_asks_no_other_longhand_and_finds_it_again_at_another_port(home: Path) -> None:
+    with ScriptedUpstream([answer(200, JOB)]) as server:
+        with locked_home(home):
+            write_url(home, server.url)
+            client = open_client()
+            client.job("job_1")
+        lose(client)
+        assert client.url == server.url.removesuffix("/v1")  # and not the default
+        with locked_home(home):
+            write_url(home, "http://127.0.0.1:9999")
+            lose(client)
+            assert client.url == "http://127.0.0.1:9999"
+        client.close()
+
+
+def test_a_watch_of_another_longhand_stays_with_it_when_an_up_starts_here(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ScriptedUpstream([answer(200, JOB)]) as server:
+        monkeypatch.setattr(connection, "DEFAULT_URL", server.url)
+        with open_client() as client:
+            client.job("job_1")
+            with locked_home(home):
+                write_url(home, "http://127.0.0.1:9999")
+                lose(client)
+            assert client.url == server.url.removesuffix("/v1")
 
 
 def test_a_submission_finds_the_up_that_began_to_start_after_it(
