@@ -34,8 +34,10 @@ def watch_job(client: Client, job_id: str, out: TextIO, *, with_reasoning: bool 
     terminal = out.isatty()
     at_line_start = True
     thoughts = _Thoughts(sys.stderr, whole=with_reasoning)
-    shown_hold: Hold | None = None
+    held = _HeldJob()
     for event in client.watch(job_id):
+        if line := held.take(event):
+            print_line(line, err=True)
         thoughts.take(event)
         match event:
             case Delta(text=text) if text:
@@ -54,10 +56,6 @@ def watch_job(client: Client, job_id: str, out: TextIO, *, with_reasoning: bool 
                     out.flush()
                     at_line_start = True
                 print_line(_waiting(job), err=True)
-            case OnHold(hold=hold):
-                if line := _held(hold, shown_hold):
-                    print_line(line, err=True)
-                shown_hold = hold
             case Done(job=job):
                 if not at_line_start and terminal:
                     out.write("\n")
@@ -66,6 +64,35 @@ def watch_job(client: Client, job_id: str, out: TextIO, *, with_reasoning: bool 
                 return bool(job["status"] == "completed")
     # A 204: the job had already ended, and there was nothing new to send.
     return client.job(job_id)["status"] == "completed"
+
+
+class _HeldJob:
+    """What to say of a job's hold. Its feed calls only a queued job held, and a hold is tried by one that runs: whether
+    it is lifted shows when that writes.
+    """
+
+    def __init__(self) -> None:
+        self._shown: Hold | None = None
+        self._runs = False
+        self._is_tried = False
+
+    def take(self, event: Event) -> str:
+        match event:
+            case Status(job=job):
+                self._runs = job["status"] == "in_progress"
+            case OnHold(hold=None):
+                self._is_tried = self._runs and self._shown is not None
+                return t("watch.tried_again") if self._is_tried else self._end()
+            case OnHold(hold=hold) if hold is not None:
+                before, self._shown, self._is_tried = self._shown, hold, False
+                return _held(hold, before)
+            case Delta() | Reasoning() if self._is_tried and event.text:
+                return self._end()
+        return ""
+
+    def _end(self) -> str:
+        before, self._shown, self._is_tried = self._shown, None, False
+        return t("watch.not_held") if before is not None else ""
 
 
 class _Thoughts:
@@ -167,10 +194,8 @@ def _print(console: Console, line: str, style: str = "", *, breaks: bool = True)
         console.print(Text(line, style=style), soft_wrap=not breaks or not console.is_terminal)
 
 
-def _held(hold: Hold | None, before: Hold | None) -> str:
+def _held(hold: Hold, before: Hold | None) -> str:
     """What to say of a hold; nothing when only the time of its next probe has changed."""
-    if hold is None:
-        return t("watch.not_held") if before is not None else ""
     if before is not None and all(hold[name] == before[name] for name in ("kind", "target", "reason", "since")):
         return ""
     return t("watch.on_hold", why=hold_sentence(hold))

@@ -17,17 +17,24 @@ def hold_sentence(hold: Hold | Json) -> str:
     kind, cause = hold["kind"], hold["reason"]
     what = t(f"hold.{kind}", name=hold["target"])
     is_so = t(f"hold.{cause}.so" if known(f"hold.{cause}.so") else "hold.other.so")
-    if hold.get("may_resume", True):
-        first = _first_step(hold)
-        then = t("hold.then", first=first, arguments=hold_arguments(hold))
-    else:
-        then = t("hold.operator_resumes" if cause == "paused" else "hold.operator_mends")
-    by_itself = _probe_words(hold["probe_at"])
     message = plain(hold["message"])
     own = hold["held_by"] == "person" and message != f"the {kind} was paused"
     by_person = t("hold.message", message=message) if own else ""
     since = _moment(hold["since"])
-    return t("hold.sentence", what=what, is_so=is_so, since=since, message=by_person, by_itself=by_itself, then=then)
+    return t("hold.sentence", what=what, is_so=is_so, since=since, message=by_person, then=_then(hold))
+
+
+def _then(hold: Hold | Json) -> str:
+    """What a person does, and what happens by itself: what is mended goes on without a command."""
+    by_itself = _probe_words(hold["probe_at"])
+    arguments = hold_arguments(hold)
+    if not hold.get("may_resume", True):
+        steps = [by_itself, t("hold.operator_resumes" if hold["reason"] == "paused" else "hold.operator_mends")]
+    elif by_itself:
+        steps = [_first_step(hold), t("hold.or_now", by_itself=by_itself, arguments=arguments)]
+    else:
+        steps = [_first_step(hold), t("hold.resume", arguments=arguments)]
+    return t("join.semicolon").join(filter(None, steps))
 
 
 def _probe_words(probe_at: float | None) -> str:
@@ -38,7 +45,7 @@ def _probe_words(probe_at: float | None) -> str:
 
 
 def _first_step(hold: Hold | Json) -> str:
-    """What a person does before lifting it."""
+    """What a person does about the cause."""
     if hold["reason"] in ("away", "url") and hold.get("url"):
         return t(f"hold.{hold['reason']}.first_at", url=hold["url"])
     key = f"hold.{hold['reason']}.first"

@@ -8,13 +8,13 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from longhand import BatchStatus, Client, Done, OnHold, Status
+from longhand import BatchStatus, Client, Delta, Done, OnHold, Status
 from longhand.terminal import progress
 from longhand.terminal.batch_state import BatchState
 from longhand.terminal.batch_view import BatchView
 from longhand.terminal.upstream_tables import notes
 from longhand.terminal.waiting_words import hold_sentence, waiting_notes, waits_sentence
-from longhand.words.catalogue import t
+from longhand.words.catalogue import speaking, t
 from tests.client.sent import JOB
 
 
@@ -42,8 +42,8 @@ def batch(**fields: Any) -> Any:
 @pytest.mark.parametrize(
     ("reason", "is_so", "to_do"),
     [
-        ("credit", "the upstream main is out of credit since ", "; pay, then run: longhand resume --upstream main"),
-        ("key", "the upstream main refuses its API key since ", "; check the key, then run: longhand resume"),
+        ("credit", "the upstream main is out of credit since ", "; pay; it is tried again by itself at "),
+        ("key", "the upstream main refuses its API key since ", "; check the key; it is tried again by itself at "),
         (
             "limit",
             "the upstream main has refused every request for minutes since ",
@@ -52,7 +52,7 @@ def batch(**fields: Any) -> Any:
         (
             "url",
             "the upstream main does not answer as an OpenAI-compatible API does since ",
-            "; check its url, http://127.0.0.1:9000/v1, then run: longhand resume --upstream main",
+            "; check its url, http://127.0.0.1:9000/v1, which may lack a path such as /v1; it is tried again",
         ),
         (
             "away",
@@ -65,9 +65,18 @@ def test_a_hold_of_the_system_says_what_to_do(reason: str, is_so: str, to_do: st
     said = hold_sentence(hold(reason=reason))
     assert said.startswith(is_so)
     assert to_do in said
-    assert "it is tried by itself at " in said
+    assert said.endswith(", or now with: longhand resume --upstream main")
     assert "You exceeded" not in said
-    assert "longhand resume" not in hold_sentence(hold(reason=reason, may_resume=False))
+    for_others = hold_sentence(hold(reason=reason, may_resume=False))
+    assert "longhand resume" not in for_others
+    assert "; it is tried again by itself at " in for_others
+    assert for_others.endswith("; an operator has to see to it")
+
+
+def test_a_hold_says_in_chinese_that_it_is_tried_again_by_itself() -> None:
+    with speaking("zh"):
+        said = hold_sentence(hold(reason="key", probe_at=1.0))
+    assert said.endswith("；请检查密钥；之后会自动再试，想立即再试请运行：longhand resume --upstream main")
 
 
 def test_a_message_cannot_command_the_terminal() -> None:
@@ -148,8 +157,42 @@ def test_the_watch_of_a_job_says_a_hold_once_until_it_is_another(
     assert held.startswith("on hold: the upstream main is out of credit since 1970-01-01")
 
 
+def probing(text: str | None) -> list[Any]:
+    """A held job that is sent to see whether all is well again, and what it then writes."""
+    queued: Any = {**JOB, "status": "queued", "error": None}
+    running: Any = {**JOB, "status": "in_progress"}
+    began = [Status(queued), OnHold("job_1", hold(since=1.0)), Status(running), OnHold("job_1", None)]
+    if text is None:
+        return [*began, Status(queued), OnHold("job_1", hold(since=1.0))]
+    return [*began, Delta("job_1", 1, 0, text)]
+
+
+def said_of(events: list[Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    client = Client("http://127.0.0.1:9")
+    completed: Any = {**JOB, "status": "completed", "usage": None, "incomplete": None}
+    monkeypatch.setattr(client, "watch", lambda _: iter([*events, Done(completed)]))
+    progress.watch_job(client, "job_1", StringIO())
+    return [line.partition(" (")[0].partition(":")[0] for line in capsys.readouterr().err.splitlines()]
+
+
+def test_a_hold_is_called_lifted_once_the_job_that_tries_it_writes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ["attempt 1 broke off; queued again", "on hold", "trying it again with this job"]
+    assert said_of(probing("Tea"), capsys, monkeypatch) == [*first, "no longer held", "completed"]
+
+
+def test_a_hold_that_a_job_has_tried_in_vain_is_not_said_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = "attempt 1 broke off; queued again"
+    said = said_of([*probing(None), *probing("Tea")[2:]], capsys, monkeypatch)
+    tried = "trying it again with this job"
+    assert said == [again, "on hold", tried, again, tried, "no longer held", "completed"]
+
+
 def test_a_time_that_has_passed_is_not_shown() -> None:
-    for seconds, said in ((60, "it is tried by itself at "), (-1, "it is tried again by itself; ")):
+    for seconds, said in ((60, "it is tried again by itself at "), (-1, "it is tried again by itself, or now")):
         sentence = hold_sentence(hold(probe_at=time.time() + seconds))
         assert said in sentence
     waits = {**JOB, "limited_by": "retry", "limited_by_message": "attempt 1 failed", "limited_until": time.time() - 1}
