@@ -16,8 +16,9 @@ export const holdTitle = (hold) =>
 /** What to do about a hold, and what happens by itself; strings and elements. */
 export function holdAdvice(hold) {
   const parts = [...pieces("hold.began", { when: time(hold.since) }), t("sentence.space"), todoFor(hold)];
-  if (hold.probe_at !== null) parts.push(t("sentence.space"), ...pieces("hold.probe", { when: time(hold.probe_at) }));
-  return parts;
+  if (hold.probe_at === null) return parts;
+  const key = hold.may_resume ? "hold.probe" : "hold.probe.operator";
+  return [...parts, t("sentence.space"), ...pieces(key, { when: time(hold.probe_at) })];
 }
 
 function todoFor(hold) {

@@ -43,7 +43,7 @@ def test_an_empty_system_says_what_to_do_and_forty_articles_before_a_dead_upstre
         visit.go(f"#/batches/{batch_id}")
         expect(page.locator(".held:visible")).to_have_count(1)
         expect(page.locator(".held")).to_contain_text("fails or cannot be reached, so no new article starts.")
-        expect(page.locator(".held")).to_contain_text("then press Resume")
+        expect(page.locator(".held")).to_contain_text("press Resume to try it now")
         expect(page.locator(".head .badge")).to_have_text("On hold")
         expect(page.locator(".bar-line")).to_contain_text("0% · on hold")
         expect(page.locator(".card[data-status=failed]")).to_have_count(0)

@@ -21,8 +21,12 @@ test("what answers as no API of this kind is held for its URL, which is named", 
   globalThis.document = { createElement: () => ({ dataset: {} }) }; // a time is an element
   try {
     const held = hold({ reason: "url", may_resume: true, since: 5, probe_at: null, url: "http://x/v2" });
-    assert.ok(holdAdvice(held).includes("Check its URL, http://x/v2, then press Resume."));
-    assert.ok(holdAdvice({ ...held, url: null }).includes("Check its URL, then press Resume."));
+    assert.ok(holdAdvice(held).includes("Check its URL, http://x/v2, which may lack a path such as /v1."));
+    assert.ok(!holdAdvice(held).some((part) => `${part}`.includes("Resume")));
+    const probed = { ...held, probe_at: 9 };
+    assert.ok(holdAdvice(probed).includes("; press Resume to try it now."));
+    assert.ok(!holdAdvice({ ...probed, may_resume: false }).some((part) => `${part}`.includes("Resume")));
+    assert.ok(holdAdvice({ ...held, url: null }).includes("Check its URL, which may lack a path such as /v1."));
   } finally {
     globalThis.document = asked;
   }
