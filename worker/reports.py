@@ -30,6 +30,7 @@ class LaneReporter:
         self.now = now
         self.wake = wake
         self.answers = RefusedProjects(lambda: now().timestamp())
+        self._urls: dict[str, tuple[str, datetime]] = {}
 
     def give_back(self, claimed: Claimed) -> None:
         """Nothing was sent for this attempt: its lane has the tokens again."""
@@ -47,16 +48,23 @@ class LaneReporter:
         ended = Ended(claimed.job.project, seconds, used.tokens, used.requests)
         self.lanes.note((claimed.upstream, claimed.job.model), LaneNews(ended=[ended]))
 
-    def send(self, claimed: Claimed, used: "Used", unplanned_tokens: int | None = None) -> "Sent":
+    def send(self, claimed: Claimed, used: "Used", unplanned_tokens: int | None = None, url: str = "") -> "Sent":
         """A request goes upstream at this moment; its end adds to what its turn has `used`. With `unplanned_tokens` it
         is for the next part of a text: it has its place in flight, and no reservation of the lane's limits, so it takes
         these now.
         """
         if unplanned_tokens is None:
-            return Sent(self, claimed, claimed.reserved_tokens, used)
-        sent = Sent(self, claimed, unplanned_tokens, used)
+            return Sent(self, claimed, claimed.reserved_tokens, used, self._since_of(claimed.upstream, url))
+        sent = Sent(self, claimed, unplanned_tokens, used, self._since_of(claimed.upstream, url))
         self.lanes.note(sent.key, LaneNews([Unplanned(sent.sent_at.timestamp(), unplanned_tokens)]))
         return sent
+
+    def _since_of(self, upstream: str, url: str) -> datetime:
+        """Since when this process sends to this URL: an upstream keeps its name when it gets another one."""
+        known = self._urls.get(upstream)
+        if known is None or known[0] != url:
+            known = self._urls[upstream] = (url, self.now())
+        return known[1]
 
 
 @dataclass(slots=True)
@@ -70,9 +78,12 @@ class Used:
 class Sent:
     """One request, from its sending on."""
 
-    def __init__(self, reporter: LaneReporter, claimed: Claimed, reserved_tokens: int, of_turn: Used) -> None:
+    def __init__(
+        self, reporter: LaneReporter, claimed: Claimed, reserved_tokens: int, of_turn: Used, url_since: datetime
+    ) -> None:
         self.key: Key = (claimed.upstream, claimed.job.model)
         self.project = claimed.job.project
+        self.url_since = url_since
         self.sent_at = reporter.now()
         self.accepted_at: datetime | None = None
         self.closed_at: datetime | None = None

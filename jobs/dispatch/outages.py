@@ -61,8 +61,8 @@ def judge(database: Database, failure: Failure) -> Judgement:
         lock_lanes(connection, failure.upstream)
         hold = find_system_hold(connection, failure.upstream)
         accepted_at, expected_by = find_accepted(connection, failure.upstream)
-        if failure.reason == "url" and accepted_at is not None:
-            failure = replace(failure, reason="odd")  # the URL is right, so it may be the name of this job's model
+        if failure.reason == "url" and failure.has_right_url(accepted_at):
+            failure = replace(failure, reason="odd")  # it may be the name of this job's model
         if hold is not None:
             judged = _judge_held(connection, failure, hold, now)
         else:

@@ -83,6 +83,26 @@ def test_one_job_alone_holds_an_upstream_with_a_wrong_url_and_waits_uncharged(st
     assert (reasons(store), store.job(job_id).failures) == ([], 0)
 
 
+def test_what_was_accepted_at_the_url_before_does_not_vouch_for_another_one(store: Store) -> None:
+    """Its name stays: the first texts come from a simulator, and then the URL of a provider is set without its path."""
+    accept(store)
+    store.clock.advance(60)
+    changed_at = store.clock.now
+    [job_id] = start(store, 1)
+    assert fail(store, job_id, "url", url_since=changed_at).began
+    assert reasons(store) == ["url"]
+
+
+def test_a_url_at_which_a_text_was_written_since_is_right(store: Store) -> None:
+    changed_at = store.clock.now
+    store.clock.advance(60)
+    accept(store)
+    store.clock.advance(60)
+    [job_id] = start(store, 1)
+    assert fail(store, job_id, "url", url_since=changed_at).charged
+    assert reasons(store) == []
+
+
 def test_a_wrong_url_for_one_project_keeps_no_other_one_from_its_first_probe(store: Store) -> None:
     """What says so little may be a relay's word for a model that it does not have."""
     [job_id] = start(store, 1)
