@@ -37,9 +37,13 @@ function section(title, ...content) {
 
 function errorSection(job) {
   if (!job.error) return null;
-  const ended = wasNotAsAsked(job) ? t("rejected.why") : t("details.incomplete");
-  const title = isFinal(job.status) ? ended : t("details.last_fault");
-  return section(title, el("p", { class: "fault", dir: "auto" }, sentenceOf(job.error)), detailsOf(job.error));
+  return section(errorTitle(job), el("p", { class: "fault", dir: "auto" }, sentenceOf(job.error)), detailsOf(job.error));
+}
+
+function errorTitle(job) {
+  if (!isFinal(job.status)) return t("details.last_fault");
+  if (wasNotAsAsked(job)) return t("rejected.why");
+  return job.status === "failed" ? t("details.failed") : t("details.incomplete");
 }
 
 function cutSection(job) {

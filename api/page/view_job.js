@@ -43,6 +43,7 @@ export function jobView(id) {
   const details = el("aside", { class: "details", "aria-label": t("job.about") });
   const cancel = el("button", { type: "button", class: "grave-quiet", hidden: true, onclick: cancelJob }, t("cancel"));
   const retry = el("button", { type: "button", hidden: true, onclick: retryJob }, t("job.retry"));
+  const save = downloadLink(`${path}/text?partial=true`, `${id}.md`, t("download.as", { word: t("download.md") }), t("download"), showFault);
   const remove = deleteButton({
     path,
     kind: "job",
@@ -71,6 +72,7 @@ export function jobView(id) {
     status.hidden = actions.hidden = details.hidden = false;
     banner.show(job.status === "queued" ? job.hold : null);
     retry.hidden = !job.incomplete && !RETRYABLE.includes(job.status);
+    for (const one of [save, ...reading.buttons]) one.hidden = isFinal(job.status) && !job.bytes;
     cancel.hidden = isFinal(job.status) || job.cancel_requested_at !== null;
     remove.hidden = !isFinal(job.status);
     note.textContent = noteOf(job);
@@ -221,7 +223,6 @@ export function jobView(id) {
   const timer = setInterval(() => job?.status === "queued" && !document.hidden && readJob(), WAITS_MS);
   onReturn(lookAgain, closed.signal);
   start();
-  const save = downloadLink(`${path}/text?partial=true`, `${id}.md`, t("download.as", { word: t("download.md") }), t("download"), showFault);
   return {
     text,
     title: () =>

@@ -5,6 +5,7 @@ import { sentenceOf } from "./faults.js";
 import { plain, time } from "./format.js";
 import { jobName } from "./names.js";
 import { call, callText } from "./net.js";
+import { Prompts } from "./prompts.js";
 import { refused } from "./refusals.js";
 import { restoreScroll } from "./router.js";
 import { jobBadge, statusWord } from "./status.js";
@@ -30,6 +31,9 @@ export function searchView(query) {
   const place = el("div", {}, el("p", { class: "loading" }, t("search.reading")));
   const more = el("button", { type: "button", hidden: true, onclick: () => read() }, t("search.more"));
   const closed = new AbortController();
+  /** By job id, what shows its name: it may be called by its prompt, which is read later. */
+  const named = new Map();
+  const prompts = new Prompts((id) => named.get(id)());
   let last = null;
 
   const form = el(
@@ -87,8 +91,17 @@ export function searchView(query) {
   function row(job) {
     const snippet = el("p", { class: "snippet", dir: "auto" });
     const tokens = job.usage?.output_tokens ? ` · ${t("tokens.written", { count: job.usage.output_tokens })}` : "";
-    const name = el("a", { href: `#/jobs/${job.id}`, dir: "auto" }, jobName(job));
-    if (sought || (job.bytes && !job.error)) showSnippet(job, snippet, name);
+    const name = el("a", { href: `#/jobs/${job.id}`, dir: "auto" });
+    let text = "";
+    const showName = () => setText(name, jobName(job, { text, prompt: job.custom_id ? "" : prompts.of(job.id) }));
+    named.set(job.id, showName);
+    showName();
+    const showText = (read) => {
+      text = read;
+      put(snippet, ...around(text, sought));
+      showName();
+    };
+    if (sought || (job.bytes && !job.error)) readText(job, showText);
     else if (job.error) snippet.textContent = sentenceOf(job.error);
     return el(
       "li",
@@ -99,11 +112,9 @@ export function searchView(query) {
     );
   }
 
-  async function showSnippet(job, snippet, name) {
+  async function readText(job, show) {
     try {
-      const text = await callText(`/v1/jobs/${job.id}/text?partial=true`, { signal: closed.signal });
-      put(snippet, ...around(text, sought));
-      setText(name, jobName(job, { text })); // what has no other name is called by its first heading
+      show(await callText(`/v1/jobs/${job.id}/text?partial=true`, { signal: closed.signal }));
     } catch {
       // The hit itself is shown; only the words around it are missing.
     }
@@ -121,7 +132,10 @@ export function searchView(query) {
       found,
       el("p", { class: "more" }, more),
     ),
-    close: () => closed.abort(),
+    close() {
+      closed.abort();
+      prompts.close();
+    },
   };
 }
 

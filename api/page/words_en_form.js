@@ -1,7 +1,7 @@
 // What the form says in English.
 
 export const FORM = {
-  "form.heading": "Have something written",
+  "form.heading": "New articles",
   "form.ways": "What do you have?",
   "form.way.prompt": "One prompt",
   "form.way.list": "A list",
@@ -15,11 +15,11 @@ export const FORM = {
   "form.list.count": { one: "{count} prompt, one per line.", other: "{count} prompts, one per line." },
   "form.list.empty": "The list is empty.",
   "form.model": "Model",
-  "form.model.hint": "Lines that name a model keep it.",
+  "form.model.hint": "Rows and lines with their own model keep it.",
   "form.model.missing": "The model is missing: choose one above.",
   "form.title": "Title (optional)",
   "form.window": "Deadline",
-  "form.window.none": "Whenever it is done",
+  "form.window.none": "No deadline",
   "form.window.1h": "Within an hour",
   "form.window.24h": "Within a day",
   "form.window.7d": "Within a week",
@@ -61,7 +61,7 @@ export const FORM = {
   "form.template.example": "Write an article about {topic}.",
   "form.naming": "Column that names each article",
   "form.naming.none": "None",
-  "form.naming.hint": "Choose the column that names each article. Without one, downloaded files are named by job id.",
+  "form.naming.hint": "Without one, each downloaded file is named after the first heading of its article, or else its job id.",
   "form.rows": "The first rows of the file",
   "form.first": "The first: ",
   "form.not_yet": "Not yet: ",
@@ -90,10 +90,10 @@ export const FORM = {
   "accept.text_language.zh": "Chinese, either script",
   "accept.text_language.any": "Any",
   "accept.ends_well": "Ends with a whole sentence",
-  "accept.on_reject": "A text that does not",
-  "accept.then.fail": "fails",
-  "accept.then.retry": "is written anew",
-  "accept.then.repair": "is repaired by the model",
+  "accept.on_reject": "If a text fails these rules",
+  "accept.then.fail": "the job fails",
+  "accept.then.retry": "write it again",
+  "accept.then.repair": "let the model repair it",
 
   // A trial of the first ones.
   "trial.try": { one: "Try the first {count}", other: "Try the first {count}" },

@@ -59,6 +59,7 @@ export const JOB = {
 
   // The facts about a job or a batch.
   "details.incomplete": "Why it is incomplete",
+  "details.failed": "Why it failed",
   "details.last_fault": "What went wrong last",
   "details.request": "Request",
   "details.model": "Model: {model}",

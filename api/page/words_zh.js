@@ -117,7 +117,7 @@ export const WORDS = {
   "home.all": "全部",
   "home.batches": "批次",
   "home.articles": "单篇文章",
-  "home.search": "搜索所有正文",
+  "home.search": "搜索已生成的正文",
   "home.search.button": "搜索",
   "home.fault": "无法读取列表。{reason}",
   "home.nothing": "没有内容。",
@@ -186,7 +186,7 @@ export const WORDS = {
   "search.at_least": { other: "至少 {count} 篇文章" },
   "search.none": "没有找到",
   "search.none.said": "没有找到。",
-  "search.none.hint": "搜索与输入完全相同的文字，不区分大小写。请试试更短的文字。",
+  "search.none.hint": "只在已生成的正文中搜索与输入完全相同的文字，不区分大小写，不搜索提示词。请试试更短的文字。",
   "search.nothing": "还没有内容",
   "search.nothing.hint": "提交的文章可以在这里搜索。",
 

@@ -58,7 +58,7 @@ export const FORM = {
   "form.template.example": "写一篇关于{topic}的文章。",
   "form.naming": "用哪一列给文章命名",
   "form.naming.none": "无",
-  "form.naming.hint": "请选择给文章命名的列；如不选择，下载的文件以任务编号命名。",
+  "form.naming.hint": "如不选择，下载的文件以文章的第一个标题命名，没有标题则用任务编号。",
   "form.rows": "文件的前几行",
   "form.first": "第一条：",
   "form.not_yet": "还不能提交：",

@@ -57,6 +57,7 @@ export const JOB = {
 
   // 任务或批次的信息。
   "details.incomplete": "不完整的原因",
+  "details.failed": "失败的原因",
   "details.last_fault": "上次出错的原因",
   "details.request": "请求",
   "details.model": "模型：{model}",

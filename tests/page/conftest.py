@@ -105,4 +105,4 @@ def visit(window: Visit) -> Iterator[Visit]:
 def at_the_form(visit: Visit) -> None:
     """The visitor is at the form before the test begins."""
     visit.go("#/new")
-    visit.heading("Have something written")
+    visit.heading("New articles")

@@ -69,7 +69,8 @@ def test_a_csv_file_is_put_into_a_template(visit: Visit, client: Client) -> None
 def test_a_column_that_is_chosen_names_the_articles(visit: Visit, client: Client) -> None:
     give_file(visit, "topics.csv", "slug,topic\r\nink-1,ink\r\npen-1,pens\r\n")
     naming = visit.page.get_by_label("Column that names each article")
-    expect(visit.page.locator("#naming-hint")).to_contain_text("Without one, downloaded files are named by job id.")
+    hint = "Without one, each downloaded file is named after the first heading of its article, or else its job id."
+    expect(visit.page.locator("#naming-hint")).to_have_text(hint)
     naming.select_option("slug")
     expect(visit.page.locator("#naming-hint")).to_be_empty()
     visit.page.get_by_label("Prompt for each row").fill("Write 20 words about {topic}.")
@@ -152,7 +153,7 @@ def test_wrong_input_is_told_line_by_line_and_nothing_is_sent(visit: Visit) -> N
         visit.go("#/no/such/view")
         expect(faults).to_have_count(0)
         visit.go("#/new")
-        visit.heading("Have something written")
+        visit.heading("New articles")
         expect(faults, f"before {content!r}").to_have_text("")
         give_file(visit, name, content)
         visit.page.get_by_label("Model").fill(MODEL)

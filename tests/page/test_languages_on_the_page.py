@@ -34,7 +34,7 @@ def test_only_the_catalogue_of_the_language_is_read(browser: Browser, up: Up) ->
 
 def test_a_language_that_was_chosen_is_kept_and_so_is_the_place(visit: Visit) -> None:
     visit.go("#/new")
-    visit.heading("Have something written")
+    visit.heading("New articles")
     visit.page.get_by_label("Prompt", exact=True).fill("tea")
     visit.page.get_by_label("Language of the page").select_option("简体中文")
     visit.heading("新建文章")

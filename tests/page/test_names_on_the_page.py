@@ -36,6 +36,27 @@ def test_an_article_is_called_by_its_id_its_heading_or_its_prompt_and_its_batch_
     expect(page.locator(".live")).to_contain_text("9 words")
     assert page.evaluate(FAULTS) == []
     assert page.evaluate(FAINT) == []
+    # A search calls each by the same name.
+    visit.go("#/search")
+    for name in ("given", "The Tea of Assam", "Write about ink, briefly."):
+        expect(page.get_by_role("list", name="Articles").get_by_role("link", name=name, exact=True)).to_be_visible()
+
+
+def test_a_failed_article_without_a_text_says_why_it_failed_and_offers_no_text(visit: Visit, client: Client) -> None:
+    body = request("", "Write about ink.")["body"] | {"simulate": {"status": 400, "times": 1}}
+    job = client.submit_job(body)
+    list(client.watch(job["id"]))
+    page = visit.page
+    visit.go(f"#/jobs/{job['id']}")
+    expect(page.get_by_role("heading", name="Why it failed")).to_be_visible()
+    offers = [page.get_by_role("button", name=name) for name in ("Copy", "Plain text")]
+    offers.append(page.get_by_role("link", name="Download"))
+    for offer in offers:
+        expect(offer).to_be_hidden()
+    page.get_by_role("button", name="Retry").click()
+    expect(page.locator(".state .badge")).to_have_text("Completed")
+    for offer in offers:
+        expect(offer).to_be_visible()
 
 
 def test_keys_go_from_article_to_article_and_a_list_names_them(visit: Visit, client: Client) -> None:

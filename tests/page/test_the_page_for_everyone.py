@@ -126,12 +126,12 @@ def test_the_fields_of_a_search_stand_in_one_line(visit: Visit) -> None:
     visit.heading("Search")
     boxes = [visit.page.locator(one).bounding_box() for one in ("#q", "#status", "#model", ".search button")]
     assert len({(box["y"], box["height"]) for box in boxes if box}) == 1, boxes
-    expect(visit.page.get_by_label("Passage in the text")).to_be_visible()
+    expect(visit.page.get_by_label("Words in the written text")).to_be_visible()
 
 
 def test_the_focus_goes_along_with_the_view(visit: Visit, routes: dict[str, str]) -> None:
     visit.go("#/new")
-    visit.heading("Have something written")
+    visit.heading("New articles")
     visit.page.get_by_role("link", name="Search").click()
     expect(visit.page.locator("h1")).to_be_focused()
     assert visit.page.title() == "Search · Longhand"
@@ -140,7 +140,7 @@ def test_the_focus_goes_along_with_the_view(visit: Visit, routes: dict[str, str]
 
 def test_the_first_link_skips_to_the_content_and_leaves_the_view_as_it_is(visit: Visit) -> None:
     visit.go("#/new")
-    visit.heading("Have something written")
+    visit.heading("New articles")
     visit.page.evaluate("document.activeElement.blur()")
     visit.page.keyboard.press("Tab")
     expect(visit.page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -148,7 +148,7 @@ def test_the_first_link_skips_to_the_content_and_leaves_the_view_as_it_is(visit:
     expect(visit.page.locator("#main")).to_be_focused()
     visit.page.keyboard.press("Tab")
     assert visit.page.evaluate("document.querySelector('.new').contains(document.activeElement)")
-    visit.heading("Have something written")
+    visit.heading("New articles")
 
 
 def test_going_back_finds_an_article_where_it_was_left(visit: Visit, client: Client) -> None:

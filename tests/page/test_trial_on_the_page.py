@@ -48,7 +48,7 @@ def test_the_first_three_are_tried_and_then_exactly_the_rest(visit: Visit, clien
     page.get_by_label("Words at least").fill("2")
     page.get_by_label("Must not include").fill("as an AI\nlorem")
     page.get_by_label("Language of the text").select_option("en")
-    page.get_by_label("A text that does not").select_option("retry")
+    page.get_by_label("If a text fails these rules").select_option("retry")
     page.get_by_role("button", name="Try the first 3").click()
     expect(page.get_by_text("This is a trial of the first 3.")).to_be_visible()
     first = batch_on(visit)

@@ -61,7 +61,7 @@ def test_a_reload_midway_and_leaving_and_coming_back_show_every_character_once(
     visit.page.reload()
     visit.heading("On the page")
     visit.page.goto(f"{visit.url}/#/new")
-    visit.heading("Have something written")
+    visit.heading("New articles")
     visit.page.go_back()
     visit.heading("On the page")
     assert_every_card_is_as_stored(visit, client, batch_id, 20)

@@ -118,7 +118,7 @@ def test_what_could_not_be_read_is_read_when_the_network_is_back(
     with Line.to(urlsplit(up.url).port or 0) as line, Visit.open(browser, f"http://127.0.0.1:{line.port}") as visit:
         visit.network_lost = True
         visit.go("#/new")
-        visit.heading("Have something written")
+        visit.heading("New articles")
         line.cut()
         visit.page.evaluate(
             "(hash) => { location.hash = hash; }", f"#/{view}/{batch_id if view == 'batches' else job_id}"
