@@ -7,6 +7,7 @@ import typer
 
 from longhand.cli.arguments import AsJson, Id, confirm
 from longhand.cli.command_client import open_client
+from longhand.cli.watch_commands import follow
 from longhand.client.errors import ConflictError, InputError, LonghandError
 from longhand.client.objects import Json, Retried
 from longhand.terminal.explanations import heading, status_word
@@ -25,16 +26,21 @@ def cancel(resource_id: Id, as_json: AsJson = False) -> None:
 def retry(
     resource_id: Id,
     which: Annotated[str | None, typer.Option(metavar="WHICH,...")] = None,
+    watch_it: Annotated[bool, typer.Option("--watch")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run one failed job again, or all failed jobs of a batch and only those. They keep their ids."""
+    if watch_it and as_json:
+        raise InputError(t("submit.json_or_watch"))
     with open_client() as client:
         chosen = _read_which(which)
         try:
             retried = client.retry(resource_id, which=chosen)
         except ConflictError as error:
             raise _in_own_words(error, resource_id, chosen) from None
-    print_answer(retried, _said_of(retried), as_json=as_json, err=True)
+        print_answer(retried, _said_of(retried), as_json=as_json, err=True)
+        if watch_it:
+            follow(client, resource_id)
 
 
 def _in_own_words(error: ConflictError, batch_id: str, chosen: list[Retried] | None) -> LonghandError:

@@ -7,6 +7,7 @@ import typer
 from jobs.model.status import JobStatus
 from longhand.cli.arguments import AsJson, Id
 from longhand.cli.command_client import open_client
+from longhand.client.filters import JobFilters
 from longhand.client.objects import FINAL
 from longhand.terminal import lists, tables
 from longhand.terminal.batch_list import batch_list
@@ -28,16 +29,21 @@ def jobs(
     status: JobStatus | None = None,
     batch: Annotated[str | None, typer.Option(metavar="ID")] = None,
     model: str | None = None,
+    custom_id: str | None = None,
     text: str | None = None,
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first, and below them what the queued ones wait for."""
+    filters: JobFilters = {
+        "batch_id": batch,
+        "status": status.value if status else None,
+        "model": model,
+        "custom_id": custom_id,
+        "q": text,
+    }
     with open_client() as client:
-        found = list(
-            # One more than is shown tells whether there are more.
-            client.jobs(batch_id=batch, status=status.value if status else None, model=model, q=text, limit=limit + 1)
-        )
+        found = list(client.jobs(limit=limit + 1, **filters))  # one more than is shown tells whether there are more
     listed = found[:limit]
     if as_json:
         print_json(listed)
@@ -52,7 +58,7 @@ def jobs(
         hidden = t("list.hidden.failed_jobs" if with_reasons else "list.hidden.jobs")
         _note_the_rest(console, more=len(found) > limit, hidden="" if wide else hidden, wide=needed)
     else:
-        print_line(t("jobs.no_such" if batch or status or model or text else "jobs.none"), err=True)
+        print_line(t("jobs.no_such" if any(filters.values()) else "jobs.none"), err=True)
 
 
 def batches(limit: Limit = 20, as_json: AsJson = False) -> None:

@@ -64,4 +64,4 @@ def _report(written: ExportReport, output: str, *, is_folder: bool) -> None:
     elif is_folder:
         print_line(t("results.wrote_articles", count=len(written.files), folder=output), err=True)
     else:
-        print_line(t("results.wrote", file=written.files[0]), err=True)
+        print_line(t("results.wrote", file=written.files[0], count=written.jobs), err=True)

@@ -45,6 +45,8 @@ class ExportReport:
     """The files with complete texts, or the one file with all results."""
     incomplete: list[Path] = field(default_factory=list)
     """Those with incomplete texts."""
+    jobs: int = 0
+    """How many jobs are in the one file with all results."""
     noted: list[_Remark] = field(default_factory=list)
 
     def note(self, sentence: str, file: Path | str, why: str = "", plain: str = "") -> None:
@@ -96,13 +98,14 @@ def write_results(
             # Before much is read for nothing.
             was_there = os.path.lexists(path)
             refuse_unless(may_replace, [path] if was_there else [])
+            count = client.batch(resource_id)["request_counts"]["total"] if _is_batch(resource_id) else 1
             with NewFiles(path.parent) as files:
                 with files.open(path.name) as file:
                     copy_results(client, resource_id, form, file)
                 files.put(_always if was_there else may_replace)
     except OSError as error:
         raise LonghandError(f"{error.filename or path}: {translated(str(error.strerror))}") from None
-    return ExportReport([path])
+    return ExportReport([path], jobs=count)
 
 
 def _always(_: Sequence[Path]) -> bool:
@@ -111,7 +114,7 @@ def _always(_: Sequence[Path]) -> bool:
 
 def _stem_of(client: Client, resource_id: str) -> str:
     """As the page names the download."""
-    if resource_id.startswith("batch_"):
+    if _is_batch(resource_id):
         return export_stem(resource_id, (client.batch(resource_id).get("metadata") or {}).get("title"))
     return export_stem(resource_id, client.job(resource_id).get("custom_id"))
 
@@ -119,7 +122,7 @@ def _stem_of(client: Client, resource_id: str) -> str:
 def copy_results(client: Client, resource_id: str, form: str, out: IO[bytes]) -> None:
     """Write the results in one of the forms to a file that is open. A job in Markdown is its text."""
     _check_form(form, resource_id)
-    if resource_id.startswith("batch_"):
+    if _is_batch(resource_id):
         with client.stream_results(resource_id, form, language=spoken()) as chunks:
             for chunk in chunks:
                 out.write(chunk)
@@ -128,6 +131,10 @@ def copy_results(client: Client, resource_id: str, form: str, out: IO[bytes]) ->
         shown = item.get("text", item.get("partial_text", "")) if form == "md" else f"{dump_json(item)}\n"
         out.write(shown.encode())
     out.flush()
+
+
+def _is_batch(resource_id: str) -> bool:
+    return resource_id.startswith("batch_")
 
 
 def _check_form(form: str, resource_id: str) -> None:
@@ -152,7 +159,7 @@ def _result_of(client: Client, job_id: str) -> Result:
 
 
 def _results_of(client: Client, resource_id: str) -> Generator[Result, None, None]:
-    if resource_id.startswith("batch_"):
+    if _is_batch(resource_id):
         yield from client.results(resource_id)
     else:
         yield _result_of(client, resource_id)

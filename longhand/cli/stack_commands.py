@@ -19,6 +19,7 @@ from longhand.words.catalogue import t
 if TYPE_CHECKING:
     # At run time this would load pydantic for every command.
     from jobs.upstreams import UpstreamSpec
+    from longhand.stack.stack import Stack
 
 Port = Annotated[int, typer.Option(min=0, max=65535)]
 
@@ -62,9 +63,19 @@ def up(
         except StackStoppedError:
             pass
         finally:
-            report(t("up.ending"))
+            report(_said_at_the_end(stack))
             stack.end()
         report(t("up.ended"))
+
+
+def _said_at_the_end(stack: "Stack") -> str:
+    """What is written at this moment is paid for again; where nothing is, there is nothing to warn of."""
+    from longhand.stack.unfinished import count_unfinished  # noqa: PLC0415  # loads SQLAlchemy
+
+    count = count_unfinished(stack.settings.database, stack.services)
+    if count == 0:
+        return t("up.ending")
+    return t("up.ending_perhaps") if count is None else t("up.ending_unfinished", count=count)
 
 
 def demo(

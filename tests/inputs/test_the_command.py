@@ -45,8 +45,8 @@ def test_what_was_read_otherwise_is_said(tmp_path: Path) -> None:
         GUESS,
         "read with a semicolon between the cells",
         (
-            "no column custom_id, so the articles are named by their headings or job ids:"
-            " --id-column '主题' would name them"
+            "no column custom_id, so each file is named after the first heading of its article, or else its job id;"
+            " to name them after a column: --id-column '主题'"
         ),
         "a row without any text was left out (line 3 and 1 more)",
     ]

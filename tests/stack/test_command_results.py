@@ -39,7 +39,7 @@ ITEMS: list[dict[str, object]] = [
 LINES = b"".join(json.dumps(item, ensure_ascii=False).encode() + b"\n" for item in ITEMS)
 
 
-UNTITLED: Script = [head(), b'{"id": "batch_1", "metadata": null}']
+UNTITLED: Script = [head(), b'{"id": "batch_1", "metadata": null, "request_counts": {"total": 3}}']
 
 
 def chunks(content: bytes, size: int) -> list[bytes]:
@@ -56,7 +56,7 @@ def test_articles_become_files_in_input_order_and_partial_texts_are_named_so(tmp
     assert [path.name for path in written.files] == ["0001-bees.md"]
     assert [remark.rpartition("/")[2] for remark in written.remarks] == [
         "0002-etc-passwd.partial.md: cut short at the token limit",
-        "0003-job_3.partial.md: not whole: failed (stall: no)",
+        "0003-job_3.partial.md: incomplete: failed (stall: no)",
         "0004-late: no text: queued",
         "0005-lost: no text: failed (worker_lost)",
     ]
@@ -115,7 +115,7 @@ def test_any_custom_ids_become_names_that_are_safe_and_differ_on_every_system(tm
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
 def test_one_file_holds_exactly_what_longhand_sent(tmp_path: Path, form: str) -> None:
     script = [head(transfer_encoding="chunked"), *chunks(LINES, 50), http_chunk(b"")]
-    with ScriptedUpstream(UNTITLED, script) as server, Client(server.url) as client:
+    with ScriptedUpstream(UNTITLED, UNTITLED, script) as server, Client(server.url) as client:
         written = write_results(client, "batch_1", tmp_path, form)
     assert written.files == [tmp_path / f"batch_1.{form}"]
     assert written.files[0].read_bytes() == LINES
@@ -125,10 +125,11 @@ def test_one_file_holds_exactly_what_longhand_sent(tmp_path: Path, form: str) ->
 @pytest.mark.parametrize("form", ["jsonl", "csv", "md", "zip"])
 def test_the_name_of_the_output_says_its_form(tmp_path: Path, form: str) -> None:
     path = tmp_path / "new" / f"out.{form}"
-    with ScriptedUpstream([head(transfer_encoding="chunked"), *chunks(LINES, 50), http_chunk(b"")]) as server:
+    script = [head(transfer_encoding="chunked"), *chunks(LINES, 50), http_chunk(b"")]
+    with ScriptedUpstream(UNTITLED, script) as server:
         environ = environ_of(tmp_path, {"LONGHAND_URL": server.url})
         ran = longhand("results", "batch_1", "-o", str(path), environ=environ)
-    assert (ran.returncode, ran.stderr) == (0, f"wrote {path}\n")
+    assert (ran.returncode, ran.stderr) == (0, f"wrote {path}, the results of 3 jobs\n")
     assert path.read_bytes() == LINES
     assert server.last.path == f"/v1/batches/batch_1/results?format={form}"
 
@@ -146,7 +147,7 @@ def test_a_folder_and_another_format_are_stronger_than_a_name(tmp_path: Path) ->
 def test_a_download_that_is_cut_leaves_the_earlier_file_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "batch_1.jsonl").write_text("earlier")
     script: Script = [head(transfer_encoding="chunked"), *chunks(LINES, 50)[:2], Cut()]
-    with ScriptedUpstream(UNTITLED, script) as server, Client(server.url) as client:
+    with ScriptedUpstream(UNTITLED, UNTITLED, script) as server, Client(server.url) as client:
         with pytest.raises(NoAnswerError, match="did not answer to the end"):
             write_results(client, "batch_1", tmp_path, "jsonl", may_replace=lambda _: True)
         assert server.last.fired == ["Cut"]
@@ -158,7 +159,8 @@ def test_a_file_that_is_there_is_replaced_only_with_force_and_else_nothing_is_as
     path = tmp_path / "out.csv"
     path.write_text("earlier")
     command = ["results", "batch_1", "-o", str(path)]
-    with ScriptedUpstream([head(transfer_encoding="chunked"), *chunks(LINES, 50), http_chunk(b"")]) as server:
+    script = [head(transfer_encoding="chunked"), *chunks(LINES, 50), http_chunk(b"")]
+    with ScriptedUpstream(UNTITLED, script) as server:
         environ = environ_of(tmp_path, {"LONGHAND_URL": server.url})
         refused = longhand(*command, environ=environ)
         assert server.exchanges == []
@@ -171,7 +173,7 @@ def test_a_file_that_is_there_is_replaced_only_with_force_and_else_nothing_is_as
 
 def test_a_file_that_appears_during_the_download_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
-    with ScriptedUpstream([head(), LINES]) as server, Client(server.url) as client:
+    with ScriptedUpstream(UNTITLED, [head(), LINES]) as server, Client(server.url) as client:
         stream = client.stream_results
 
         @contextmanager
@@ -211,9 +213,10 @@ def test_articles_replace_none_of_others_and_then_none_is_written(tmp_path: Path
 
 
 def test_one_file_in_a_folder_has_the_name_of_the_pages_download(tmp_path: Path) -> None:
-    titled = [head(), b'{"id": "batch_123456789", "metadata": {"title": "Tea / rain"}}']
+    titled = [head(), b'{"id": "batch_123456789", "metadata": {"title": "Tea / rain"}, "request_counts": {"total": 3}}']
     named = [head(), b'{"id": "job_987654321", "custom_id": "bees", "status": "queued"}']
-    with ScriptedUpstream(titled, [head(), LINES], named, named, [head()]) as server, Client(server.url) as client:
+    scripts = [titled, titled, [head(), LINES], named, named, [head()]]
+    with ScriptedUpstream(*scripts) as server, Client(server.url) as client:
         write_results(client, "batch_123456789", tmp_path, "csv")
         write_results(client, "job_987654321", tmp_path, "jsonl")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["Tea-rain-456789.csv", "bees-654321.jsonl"]

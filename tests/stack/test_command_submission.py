@@ -164,9 +164,10 @@ def test_a_table_without_names_for_its_rows_is_remarked(tmp_path: Path) -> None:
             options = MODEL
         return read_submission(written(tmp_path, name, content), options).remarks
 
-    said = "no column custom_id: name one with --id-column, or the articles are named by their headings or job ids"
+    files = "each file is named after the first heading of its article, or else its job id"
+    said = f"no column custom_id: name one with --id-column, or {files}"
     assert remarks("in.csv", "topic,words\nbees,10\nbees,10\n") == (f"{tmp_path}/in.csv: {said}",)
-    but = "no column custom_id, so the articles are named by their headings or job ids: --id-column {} would name them"
+    but = f"no column custom_id, so {files}; to name them after a column: --id-column {{}}"
     assert remarks("in.csv", "words,topic\n10,bees\n10,ants\n") == (f"{tmp_path}/in.csv: {but.format('topic')}",)
     of_several = "topic,ID,my name\nbees,1,a\nants,2,b\n"
     assert remarks("in.csv", of_several) == (f"{tmp_path}/in.csv: {but.format('ID')}",)

@@ -35,9 +35,9 @@ def test_what_is_paused_says_how_to_lift_it(sqlite_url: str, redis_url: str, tmp
 
         paused = longhand("pause", "--model", "meta/llama", "--release", environ=environ)
         assert paused.stdout == (
-            "model meta/llama: paused; no more of its jobs start; those that run go back to the queue, and it does not"
-            " count as a failed try; they are written anew later, and you pay for them again, unless the upstream can"
-            " go on with a text; start it again with: longhand resume --model meta/llama\n"
+            "model meta/llama: paused; no new job starts; running jobs go back to the queue, which does not count as a"
+            " failed try; later they start again, and you pay for them again, unless the upstream can continue a text;"
+            " resume with: longhand resume --model meta/llama\n"
         )
         assert "longhand resume --model meta/llama" in longhand("show", job["id"], environ=environ).stdout
         [nothing, still] = longhand("resume", batch, environ=environ).stdout.splitlines()

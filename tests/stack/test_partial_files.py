@@ -55,7 +55,7 @@ def test_a_partial_file_that_the_user_edited_stays_and_is_named(tmp_path: Path) 
     assert file.read_text() == "Wasps. And mine."
     assert (tmp_path / "0001-bees.md").exists()
     assert written.remarks == [
-        f"{file}: left as it is, because Longhand did not write what is in it; the whole text lies beside it"
+        f"{file}: left as it is, because Longhand did not write what is in it; the complete text is beside it"
     ]
 
 

@@ -40,15 +40,15 @@ def test_another_batch_is_refused_by_name_and_mixed_only_when_asked_for(tmp_path
         for options in ((), ("--force",), ("--json",)):
             refused = write("batch_2", *options)
             assert (refused.returncode, refused.stdout) == (2, "")
-            why = f"nothing was written: the articles of batch_1 lie in {folder}; name another folder with -o, or put"
-            assert f"{why} those of batch_2 beside them with --mix" in refused.stderr
+            why = f"nothing was written: {folder} holds the articles of batch_1; name another folder with -o, or add"
+            assert f"{why} those of batch_2 with --mix" in refused.stderr
         assert f"{folder} 中已有 batch_1 的文章" in write("batch_2", language="zh").stderr
         assert len(server.exchanges) == 1  # nothing is read for nothing
         assert articles_in(folder) == ["0001-tea.md", "0002-ink.md"]
         assert write("batch_2", "--mix").returncode == 0
         assert articles_in(folder) == ["0001-rain.md", "0001-tea.md", "0002-ink.md"]
         assert write("batch_2").returncode == 0  # it has articles here now
-        assert "the articles of batch_2 lie" in write("batch_3").stderr
+        assert "holds the articles of batch_2;" in write("batch_3").stderr
     assert len(server.exchanges) == 3
 
 
@@ -110,6 +110,6 @@ def test_a_person_at_a_terminal_is_asked(tmp_path: Path, answer: str, there: lis
         )
         os.close(ours)
         os.close(theirs)
-    question = f"The articles of batch_1 lie in {folder}. Put those of batch_2 beside them? [y/N]: "
+    question = f"{folder} holds the articles of batch_1. Add those of batch_2? [y/N]: "
     assert ran.stderr.startswith(question)
     assert articles_in(tmp_path / "out") == there

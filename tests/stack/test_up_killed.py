@@ -117,7 +117,7 @@ def test_a_watcher_lives_through_ctrl_c_and_the_next_start(environ: dict[str, st
             assert set(descriptors) == {"worker", "api", "valkey"}
             assert up.end(signal.SIGINT) == 0
             assert all(has_ended(descriptor, 0) for descriptor in descriptors.values())
-        assert up.wait_for(r"(?s)ending \.\.\.[^\n]*\n(.*)ended\n")[1] == ""
+        assert up.wait_for(r"(?s)stopping \.\.\. 1 unfinished article starts again[^\n]*\n(.*)stopped\n")[1] == ""
     with running_up(environ, "--port", port) as again:
         assert_stored_as_watched(again.url, job_id, watch)
         assert watch.lost_connections > 0
