@@ -72,7 +72,8 @@ def _said_at_the_end(stack: "Stack") -> str:
     """What is written at this moment is paid for again; where nothing is, there is nothing to warn of."""
     from longhand.stack.unfinished import count_unfinished  # noqa: PLC0415  # loads SQLAlchemy
 
-    count = count_unfinished(stack.settings.database, stack.services)
+    workers = [(one.running.pid, one.mark) for one in stack.services if one.running and one.mark]
+    count = count_unfinished(stack.settings.database, workers)
     if count == 0:
         return t("up.ending")
     return t("up.ending_perhaps") if count is None else t("up.ending_unfinished", count=count)

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import func, select
 
@@ -10,16 +10,15 @@ from jobs.model.ids import worker_name
 from jobs.model.status import JobStatus
 from jobs.store.database import DATABASE_ERRORS, open_database
 from jobs.tables import jobs
-from longhand.stack.supervisor import Child
 
 _SECONDS = 1.0
 """Nobody who has pressed Ctrl-C waits longer for a number."""
 
 
-def count_unfinished(database_url: str, workers: Sequence[Child]) -> int | None:
-    """How many jobs run in these workers; None where the database does not say so at once."""
+def count_unfinished(database_url: str, workers: Iterable[tuple[int, str]]) -> int | None:
+    """How many jobs run in the workers with these pids and marks; None where the database does not say so at once."""
     host = socket.gethostname()
-    names = [worker_name(host, one.running.pid, one.mark) for one in workers if one.running and one.mark]
+    names = [worker_name(host, pid, mark) for pid, mark in workers]
     found: list[int] = []
     counting = threading.Thread(target=_count, args=(database_url, names, found), name="count unfinished", daemon=True)
     counting.start()
