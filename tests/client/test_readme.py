@@ -1,7 +1,9 @@
 """The README, run as it stands there: every line of its shell blocks, its Python, the examples, and every link."""
 
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ from tests.stack.running_up import ROOT, Up, environ_of, running_up
 README = (ROOT / "README.md").read_text()
 CHINESE = (ROOT / "README.zh-CN.md").read_text()
 RECIPES = (ROOT / "docs" / "zh-CN" / "recipes.md").read_text()
+ENGLISH_RECIPES = (ROOT / "docs" / "recipes.md").read_text()
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 _FILE = r"(?<![\w/.])(?:api|benchmarks|docs|examples|jobs|longhand|migrations|tests|worker)/[\w./-]+\.[a-z]+\b"
 # These set up what the fixtures below set up: an environment, an upstream and `longhand up`.
@@ -38,10 +41,14 @@ def blocks_of(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
+def lines_of(document: str) -> list[str]:
+    """Every line of the shell blocks; a line that ends in a backslash goes on in the next one."""
+    return "".join(blocks_of(document, "sh")).replace("\\\n", "").splitlines()
+
+
 def lines_to_run(document: str) -> list[str]:
-    """Every line of the shell blocks that is not set-up; a line that ends in a backslash goes on in the next one."""
-    text = "".join(blocks_of(document, "sh")).replace("\\\n", "")
-    lines = text.splitlines()
+    """Every line of the shell blocks that is not set-up."""
+    lines = lines_of(document)
     assert len(set(_SET_UP) - set(lines)) == 1  # each document has one provider as its example
     return [line for line in lines if line not in _SET_UP]
 
@@ -78,6 +85,13 @@ class Reader:
             if found := re.search(rf"\b{kind}_[0-9a-f]{{20,}}", ran.stdout):
                 self._ids[kind] = found[0]
         return ran
+
+    def jobs(self, *options: str) -> list[dict[str, Any]]:
+        """The jobs of the batch, as `longhand jobs --json` prints them."""
+        listed: list[dict[str, Any]] = json.loads(
+            self.type(shlex.join(["longhand", "jobs", "--json", *options])).stdout
+        )
+        return listed
 
 
 @contextmanager
@@ -135,9 +149,11 @@ def test_every_line_of_the_chinese_readme_does_what_it_says(up: Up, tmp_path: Pa
 def test_every_line_of_the_chinese_recipes_does_what_it_says(up: Up, tmp_path: Path) -> None:
     [table] = blocks_of(RECIPES, "csv")
     (tmp_path / "topics.csv").write_text(table, encoding="gb18030")
+    [failures] = blocks_of(RECIPES, "jsonl")
+    (tmp_path / "failures.jsonl").write_text(failures)
     reader = Reader(up, tmp_path, warm=True)
     reader.environ["LONGHAND_LANG"] = "zh"
-    ran = {line: reader.type(line) for line in "".join(blocks_of(RECIPES, "sh")).replace("\\\n", "").splitlines()}
+    ran = {line: reader.type(line) for line in lines_of(RECIPES)}
     assert {line: done.stderr for line, done in ran.items() if done.returncode} == {}
     assert len(ran) > 10
     assert len(list((tmp_path / "articles").glob("*.md"))) == 2
@@ -147,12 +163,35 @@ def test_every_line_of_the_chinese_recipes_does_what_it_says(up: Up, tmp_path: P
 
 
 @pytest.mark.races
+@pytest.mark.parametrize("recipes", [ENGLISH_RECIPES, RECIPES], ids=["english", "chinese"])
+def test_the_jobs_that_fail_on_purpose_do_so_as_the_recipe_says(own: Up, tmp_path: Path, recipes: str) -> None:
+    [failures] = blocks_of(recipes, "jsonl")
+    (tmp_path / "failures.jsonl").write_text(failures)
+    reader = Reader(own, tmp_path, warm=True)
+    [line] = [line for line in lines_of(recipes) if "failures.jsonl" in line]
+    reader.type(line)
+    watched = reader.type("longhand watch batch_...")
+    assert watched.returncode == 1
+    assert "refused: failed, upstream_rejected" in watched.stderr
+    went = {job["custom_id"]: (job["status"], job["attempt"]) for job in reader.jobs()}
+    assert went == {"refused": ("failed", 1), "broken": ("completed", 2), "whole": ("completed", 1)}
+    assert reader.type("longhand retry batch_... --watch").returncode == 0
+    assert [job["status"] for job in reader.jobs()] == ["completed"] * 3
+    [named] = reader.jobs("--custom-id", "refused")
+    assert (named["custom_id"], named["attempt"]) == ("refused", 2)
+    assert reader.jobs("--custom-id", "nobody") == []
+
+
+@pytest.mark.races
 def test_the_python_of_the_readme_and_the_examples_run(
     up: Up, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LONGHAND_URL", up.url)
     examples = [path.read_text() for path in (ROOT / "examples").glob("*.py")]
-    for source in (*blocks_of(README, "python"), *examples):
+    # That with OpenAI's SDK runs in `tests/openai_sdk`.
+    own = [block for block in blocks_of(README, "python") if "import OpenAI" not in block]
+    assert len(own) == 1
+    for source in (*own, *examples):
         names: dict[str, Any] = {}
         exec(compile(source, "README.md", "exec"), names)  # noqa: S102  # the document is what is tested
     said = capsys.readouterr().out

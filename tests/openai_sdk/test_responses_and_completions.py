@@ -12,6 +12,7 @@ import redis
 
 from longhand.client.client import Client
 from longhand.simulator import Pace, serve_in_thread
+from tests.client.test_readme import README, blocks_of
 from tests.conftest import free_port
 from tests.openai_sdk.conftest import Sdk
 from tests.stack.running_up import Up, environ_of, running_up
@@ -21,6 +22,15 @@ pytestmark = pytest.mark.races
 
 def test_the_sdk_finds_what_it_knows(sdk: Sdk, api_url: str) -> None:
     sdk.run("scenarios.py", api_url)
+
+
+def test_the_code_of_the_readme_runs_as_it_stands_there(sdk: Sdk, api_url: str, tmp_path: Path) -> None:
+    [block] = [one for one in blocks_of(README, "python") if "import OpenAI" in one]
+    script = tmp_path / "readme.py"
+    script.write_text(block.replace("http://127.0.0.1:8440/v1", api_url))
+    said = sdk.run(str(script))
+    assert said.startswith("completed ")
+    assert len(said.split()) > 50
 
 
 @pytest.fixture(scope="module")
