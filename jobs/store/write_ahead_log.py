@@ -21,9 +21,10 @@ READERS_MS = 100
 LARGE_BYTES = 64 << 20
 """A log that is larger is emptied."""
 
-TOO_LARGE_BYTES, READERS_OF_TOO_LARGE_MS, APART_SECONDS = 256 << 20, 5000, 30.0
-"""Reads that overlap and take longer than `READERS_MS` leave no moment to empty it in. Then it is waited for so long,
-and again after some time. Twice as long as the longest read is enough.
+TOO_LARGE_BYTES, OVERDUE_SECONDS = 256 << 20, 10.0
+PATIENT_MS, APART_SECONDS = 5000, 30.0
+"""Reads that overlap and take longer than `READERS_MS` leave no moment to empty it in. So where it is too large, or a
+deletion is so old, they are waited for longer, and again after some time. Twice as long as the longest read is enough.
 """
 
 
@@ -35,10 +36,13 @@ class WriteAheadLog:
         self._turn = turn
         # Something was, as far as anybody knows, by a process that ended before it could scrub.
         self._has_erased = True
+        self._erased_at = monotonic()
         self._patient_at = 0.0
 
     def mark_erased(self) -> None:
         """Something was deleted that nobody is to find any more."""
+        if not self._has_erased:
+            self._erased_at = monotonic()
         self._has_erased = True
 
     def scrub(self) -> None:
@@ -46,9 +50,10 @@ class WriteAheadLog:
         size = self._size()
         if not self._has_erased and size <= LARGE_BYTES:
             return
+        readers_ms = self._readers_ms(size)
         self._has_erased, is_erased, done = False, self._has_erased, False
         try:
-            done = self._empty(self._readers_ms(size))
+            done = self._empty(readers_ms)
         except sqlite3.Error as error:
             raise OperationalError("empty the write-ahead log", None, error) from error
         finally:
@@ -65,10 +70,11 @@ class WriteAheadLog:
             return empty_log(connection, readers_ms)
 
     def _readers_ms(self, size: int) -> int:
-        if size <= TOO_LARGE_BYTES or monotonic() < self._patient_at:
+        is_overdue = self._has_erased and monotonic() - self._erased_at > OVERDUE_SECONDS
+        if (size <= TOO_LARGE_BYTES and not is_overdue) or monotonic() < self._patient_at:
             return READERS_MS
         self._patient_at = monotonic() + APART_SECONDS
-        return READERS_OF_TOO_LARGE_MS
+        return PATIENT_MS
 
     def _size(self) -> int:
         try:

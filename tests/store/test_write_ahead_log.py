@@ -87,7 +87,7 @@ def test_reads_that_always_overlap_keep_no_log_that_is_much_too_large(
 ) -> None:
     """Before, four clients that asked for slow answers kept it growing for as long as they went on."""
     monkeypatch.setattr(write_ahead_log, "TOO_LARGE_BYTES", 10 * _JOB_BYTES)
-    monkeypatch.setattr(write_ahead_log, "READERS_OF_TOO_LARGE_MS", 60_000)
+    monkeypatch.setattr(write_ahead_log, "PATIENT_MS", 60_000)
     monkeypatch.setattr(write_ahead_log, "LARGE_BYTES", _JOB_BYTES)
     with reads_that_overlap(sqlite_database, seconds=1.0):
         submit_some(sqlite_database, 20)
@@ -106,7 +106,21 @@ def test_who_writes_waits_long_for_those_who_read_only_now_and_then(
     submit_some(sqlite_database, 2)
     for _ in range(3):
         sqlite_database.scrub()
-    assert waited == [write_ahead_log.READERS_OF_TOO_LARGE_MS, *[write_ahead_log.READERS_MS] * 2]
+    assert waited == [write_ahead_log.PATIENT_MS, *[write_ahead_log.READERS_MS] * 2]
+
+
+def test_what_was_deleted_long_ago_is_waited_for_longer(
+    sqlite_database: Database, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, it stood in the log until the last of those reads had ended."""
+    waited: list[int] = []
+    monkeypatch.setattr(write_ahead_log, "empty_log", lambda _, readers_ms: waited.append(readers_ms))
+    assert log.exists()
+    sqlite_database.mark_erased()
+    sqlite_database.scrub()
+    monkeypatch.setattr(write_ahead_log, "OVERDUE_SECONDS", 0.0)
+    sqlite_database.scrub()
+    assert waited == [write_ahead_log.READERS_MS, write_ahead_log.PATIENT_MS]
 
 
 def test_a_small_log_is_left_alone(sqlite_database: Database, log: Path) -> None:
