@@ -176,7 +176,7 @@ def _wrong_url(status: int, said: str) -> NotAStream:
 
 
 def _knows_no_path(found: object, own: OwnWords) -> bool:
-    return names_path(found, own) or says_only_not_found(found)
+    return names_path(found, own) or says_only_not_found(found, own)
 
 
 def _is_of_another_server(status: int, body: bytes) -> bool:
@@ -184,8 +184,9 @@ def _is_of_another_server(status: int, body: bytes) -> bool:
     if status in _OF_SIZE:
         return False
     text = body.strip()
-    # Where there is no such path, some servers say so in plain words.
-    return not text or text[:1] == b"<" or (status in _OF_PATH and parse(body) is None)
+    # Where there is no such path, some servers say so in plain words; others say so of a model.
+    is_plain = status in _OF_PATH and b"model" not in text.lower() and parse(body) is None
+    return not text or text[:1] == b"<" or is_plain
 
 
 def error_of_object(error: object, own: OwnWords = NO_WORDS) -> UpstreamError:
