@@ -194,7 +194,7 @@ class AttemptRunner:
                 await self._wait_until(running.claimed.send_at)
             async with self._upstreams.use(spec) as upstream:
                 tokens = None if part is None else part.estimated_tokens
-                running.sent = sent = self._reporter.send(running.claimed, running.used, tokens, spec.url)
+                running.sent = sent = self._reporter.send(running.claimed, running.used, tokens, spec.address_mark)
                 if sent.proof_bytes is not None:
                     recording.call_after(sent.proof_bytes, sent.prove)
                 write = seam.feed if seam is not None else recording.add

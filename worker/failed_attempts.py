@@ -79,7 +79,7 @@ class FailedAttempts:
         new_bytes = written.bytes - len(running.text.encode())
         failure = Failure(
             *sent.key, job.id, sent.sent_at, reason, error.code, error.message, by_status, job.refusals,
-            refused_at=job.refused_at, written_bytes=max(0, new_bytes), url_since=sent.url_since,
+            refused_at=job.refused_at, written_bytes=max(0, new_bytes), address_mark=sent.address_mark,
         )  # fmt: skip
         judged = retry_unless_draining(self._attempts, judge, self._database, failure)
         if judged is not None and judged.suspect and self._is_last(job, error) and len(self._attempts) > 1:

@@ -30,7 +30,6 @@ class LaneReporter:
         self.now = now
         self.wake = wake
         self.answers = RefusedProjects(lambda: now().timestamp())
-        self._urls: dict[str, tuple[str, datetime]] = {}
 
     def give_back(self, claimed: Claimed) -> None:
         """Nothing was sent for this attempt: its lane has the tokens again."""
@@ -48,23 +47,18 @@ class LaneReporter:
         ended = Ended(claimed.job.project, seconds, used.tokens, used.requests)
         self.lanes.note((claimed.upstream, claimed.job.model), LaneNews(ended=[ended]))
 
-    def send(self, claimed: Claimed, used: "Used", unplanned_tokens: int | None = None, url: str = "") -> "Sent":
+    def send(
+        self, claimed: Claimed, used: "Used", unplanned_tokens: int | None = None, address_mark: str = ""
+    ) -> "Sent":
         """A request goes upstream at this moment; its end adds to what its turn has `used`. With `unplanned_tokens` it
         is for the next part of a text: it has its place in flight, and no reservation of the lane's limits, so it takes
         these now.
         """
         if unplanned_tokens is None:
-            return Sent(self, claimed, claimed.reserved_tokens, used, self._since_of(claimed.upstream, url))
-        sent = Sent(self, claimed, unplanned_tokens, used, self._since_of(claimed.upstream, url))
+            return Sent(self, claimed, claimed.reserved_tokens, used, address_mark)
+        sent = Sent(self, claimed, unplanned_tokens, used, address_mark)
         self.lanes.note(sent.key, LaneNews([Unplanned(sent.sent_at.timestamp(), unplanned_tokens)]))
         return sent
-
-    def _since_of(self, upstream: str, url: str) -> datetime:
-        """Since when this process sends to this URL: an upstream keeps its name when it gets another one."""
-        known = self._urls.get(upstream)
-        if known is None or known[0] != url:
-            known = self._urls[upstream] = (url, self.now())
-        return known[1]
 
 
 @dataclass(slots=True)
@@ -79,11 +73,11 @@ class Sent:
     """One request, from its sending on."""
 
     def __init__(
-        self, reporter: LaneReporter, claimed: Claimed, reserved_tokens: int, of_turn: Used, url_since: datetime
+        self, reporter: LaneReporter, claimed: Claimed, reserved_tokens: int, of_turn: Used, address_mark: str
     ) -> None:
         self.key: Key = (claimed.upstream, claimed.job.model)
         self.project = claimed.job.project
-        self.url_since = url_since
+        self.address_mark = address_mark
         self.sent_at = reporter.now()
         self.accepted_at: datetime | None = None
         self.closed_at: datetime | None = None

@@ -41,8 +41,8 @@ class Failure:
     """When it last went back so."""
     written_bytes: int = 0
     """What this attempt wrote."""
-    url_since: datetime | None = None
-    """Since when its worker sends this upstream's jobs to the URL that it has; None: since ever."""
+    address_mark: str = ""
+    """Of the address to which it was sent; empty: nobody knows."""
 
     @property
     def is_doubtful(self) -> bool:
@@ -65,10 +65,6 @@ class Failure:
         rules of their own.
         """
         return self.by_status and not self.is_paid and not self.is_doubtful
-
-    def has_right_url(self, accepted_at: datetime | None) -> bool:
-        """Whether its URL is known to be right: what was accepted before that was set may have gone to another one."""
-        return accepted_at is not None and (self.url_since is None or accepted_at >= self.url_since)
 
     @property
     def may_be_own(self) -> bool:

@@ -40,6 +40,7 @@ from jobs.dispatch.upstream_holds import (
     lock_lanes,
     put_off_probe,
 )
+from jobs.dispatch.writing import is_right_address
 from jobs.store.database import Database
 from jobs.tables import holds
 
@@ -61,7 +62,7 @@ def judge(database: Database, failure: Failure) -> Judgement:
         lock_lanes(connection, failure.upstream)
         hold = find_system_hold(connection, failure.upstream)
         accepted_at, expected_by = find_accepted(connection, failure.upstream)
-        if failure.reason == "url" and failure.has_right_url(accepted_at):
+        if failure.reason == "url" and is_right_address(connection, failure.upstream, failure.address_mark):
             failure = replace(failure, reason="odd")  # it may be the name of this job's model
         if hold is not None:
             judged = _judge_held(connection, failure, hold, now)

@@ -18,6 +18,7 @@ class _Pace(msgspec.Struct):
     """Of the pace of a lane, what is read here (`jobs/pace/state.py`)."""
 
     wrote_at: float = 0.0
+    address: str = ""
 
 
 _PACE = msgspec.json.Decoder(_Pace)
@@ -31,6 +32,15 @@ def is_writing(connection: Connection, upstream: str, now: datetime) -> bool:
     of_it = select(lanes.c.pace).where(lanes.c.upstream == upstream, lanes.c.updated_at >= since)
     stored = connection.scalars(of_it.where(lanes.c.pace.is_not(None)))
     return any(wrote_at(pace) > since.timestamp() for pace in stored)
+
+
+def is_right_address(connection: Connection, upstream: str, address_mark: str) -> bool:
+    """Whether a request was accepted at this address, in any lane. What was accepted at another one proves nothing: an
+    upstream keeps its name when its URL changes, as after a first try with a simulator.
+    """
+    of_it = select(lanes.c.pace).where(lanes.c.upstream == upstream, lanes.c.accepted_at.is_not(None))
+    known = {_read(pace).address for pace in connection.scalars(of_it)}
+    return address_mark in known or "" in known or bool(known and not address_mark)
 
 
 def find_written(connection: Connection, keys: Sequence[Key]) -> dict[Key, datetime]:
@@ -56,7 +66,11 @@ def is_any_held(connection: Connection) -> bool:
 
 def wrote_at(pace: str) -> float:
     """When a lane got text last, by its stored pace; 0 if nothing is known of that."""
+    return _read(pace).wrote_at
+
+
+def _read(pace: str | None) -> _Pace:
     try:
-        return _PACE.decode(pace).wrote_at
+        return _PACE.decode(pace or "{}")
     except msgspec.DecodeError:  # it begins anew with the next turn
-        return 0.0
+        return _Pace()

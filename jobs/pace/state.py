@@ -61,6 +61,8 @@ class State(msgspec.Struct):
     window_held_at: float = 0.0
     wrote_at: float = 0.0
     """When a stream got text last, as far as is known. Versions before do not keep it: then nothing is known."""
+    address: str = ""
+    """The mark of the address at which a request was accepted last; versions before do not keep it."""
 
     def is_waiting(self) -> bool:
         """Whether nothing may start until a refusal is judged. The first after many accepted ones holds up none."""
@@ -78,6 +80,11 @@ class State(msgspec.Struct):
         """A stream got text then; None: there is no news of that."""
         if at is not None:
             self.wrote_at = max(self.wrote_at, min(at.timestamp(), self.at))
+
+    def note_accepted(self, at: datetime | None, address: str) -> None:
+        """A request was accepted at this address; None: there is no news of that."""
+        if at is not None:
+            self.address = address
 
     def is_probing(self) -> bool:
         return self.window.growth == "probe" or self.rate.growth == "probe"
@@ -131,4 +138,4 @@ def forget_times(old: State, now: float) -> State:
         mean_used=old.tokens.mean_used,
         mean_estimate=old.tokens.mean_estimate,
     )
-    return State(now, window, rate, tokens, old.sizes, probe_after=old.probe_after)
+    return State(now, window, rate, tokens, old.sizes, probe_after=old.probe_after, address=old.address)

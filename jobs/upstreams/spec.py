@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -59,6 +60,11 @@ class UpstreamSpec:
     """When `ca_file` was changed, in ns: with other certificates it is another upstream."""
     prices: tuple[Price, ...] = ()
     """The first that covers a model is its price."""
+
+    @property
+    def address_mark(self) -> str:
+        """Tells its address from another one."""
+        return sha256(self.address.encode()).hexdigest()[:12]
 
     @property
     def address(self) -> str:

@@ -2,6 +2,8 @@
 end.
 """
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import select, update
 
@@ -14,7 +16,8 @@ from jobs.lifecycle.lease import claim
 from jobs.lifecycle.transitions import finish
 from jobs.model.status import JobStatus
 from jobs.store.queries import read_attempts
-from jobs.tables import holds
+from jobs.tables import holds, lanes
+from jobs.upstreams import UNDECLARED
 from tests.store.failing import accept, due, fail, hold_again, prove, reasons
 from tests.store.store_fixtures import LEASE, Store, new_job, store, written
 
@@ -87,19 +90,22 @@ def test_what_was_accepted_at_the_url_before_does_not_vouch_for_another_one(stor
     """Its name stays: the first texts come from a simulator, and then the URL of a provider is set without its path."""
     accept(store)
     store.clock.advance(60)
-    changed_at = store.clock.now
     [job_id] = start(store, 1)
-    assert fail(store, job_id, "url", url_since=changed_at).began
+    other = replace(UNDECLARED, url="http://127.0.0.1:9000")
+    assert fail(store, job_id, "url", address_mark=other.address_mark).began
     assert reasons(store) == ["url"]
 
 
-def test_a_url_at_which_a_text_was_written_since_is_right(store: Store) -> None:
-    changed_at = store.clock.now
-    store.clock.advance(60)
+@pytest.mark.parametrize("is_of_before", [False, True])
+def test_a_url_at_which_a_text_was_written_is_right(store: Store, is_of_before: bool) -> None:
+    """Also after the worker was started anew, and where a version before has noted the text."""
     accept(store)
+    if is_of_before:
+        with store.database.write() as connection:
+            connection.execute(update(lanes).where(lanes.c.pace.is_not(None)).values(pace='{"wrote_at": 1.0}'))
     store.clock.advance(60)
     [job_id] = start(store, 1)
-    assert fail(store, job_id, "url", url_since=changed_at).charged
+    assert fail(store, job_id, "url", address_mark=UNDECLARED.address_mark).charged
     assert reasons(store) == []
 
 

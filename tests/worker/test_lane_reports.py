@@ -177,12 +177,3 @@ def test_an_image_counts_as_little_in_a_part_as_in_the_first_request(
     [unplanned] = [report for report in reports_in(told) if isinstance(report, Unplanned)]
     least = 300 if is_counted else 1000
     assert least < unplanned.estimated_tokens < least + 1200
-
-
-def test_each_request_knows_since_when_its_process_sends_to_its_url() -> None:
-    moments = iter(range(100))
-    at = reporter(Told())
-    at.now = lambda: datetime.fromtimestamp(next(moments), UTC)
-    first, same, other, back = (at.send(claimed(), Used(), None, url) for url in ("a", "a", "b", "a"))
-    assert first.url_since == same.url_since <= first.sent_at
-    assert same.sent_at < other.url_since <= other.sent_at < back.url_since <= back.sent_at
