@@ -20,8 +20,10 @@ from jobs.tables import (
     attempts,
     batches,
     files,
+    holds,
     job_requests,
     jobs,
+    lanes,
     longest_texts,
     lost_texts,
     rejected_texts,
@@ -34,6 +36,8 @@ from jobs.webhooks.events import MOST_DELIVERIES
 
 NOBODY = ""
 """The project of what was deleted and is not erased yet. No key can belong to it."""
+
+DELETED_MESSAGE = "the upstream's words were deleted with the job that they were about"
 
 JOBS_AT_ONCE = 200
 ROUND_SECONDS = 0.05
@@ -192,6 +196,17 @@ def erase_jobs(connection: Connection, job_ids: Sequence[str]) -> None:
         return
     remove_pairs(connection, job_ids)
     erase_keys(connection, job_ids)
+    _erase_quotes(connection, job_ids)
     for table in _OF_JOBS:
         connection.execute(delete(table).where(table.c.job_id.in_(job_ids)))
     connection.execute(delete(jobs).where(jobs.c.id.in_(job_ids)))
+
+
+def _erase_quotes(connection: Connection, job_ids: Sequence[str]) -> None:
+    """An upstream's error may quote a prompt, and the latest one is kept for people in its lane and its hold, too."""
+    said = select(attempts.c.error_message).where(attempts.c.job_id.in_(job_ids), attempts.c.error_message.is_not(None))
+    messages = list(connection.scalars(said.distinct()))
+    if messages:
+        of_lane, of_hold = lanes.c.error_message.in_(messages), holds.c.message.in_(messages)
+        connection.execute(update(lanes).where(of_lane).values(error_message=DELETED_MESSAGE))
+        connection.execute(update(holds).where(of_hold, holds.c.held_by == "system").values(message=DELETED_MESSAGE))

@@ -8,8 +8,11 @@ import redis
 from sqlalchemy import select, update
 
 from api.server import ApiServer
+from jobs.dispatch.failure import Failure
+from jobs.dispatch.holds import read_holds
+from jobs.dispatch.outages import judge
 from jobs.lifecycle import erase
-from jobs.lifecycle.erase import NOBODY, go_on_erasing
+from jobs.lifecycle.erase import DELETED_MESSAGE, NOBODY, go_on_erasing
 from jobs.lifecycle.transitions import retry
 from jobs.model.endings import JobError
 from jobs.store.database import Database
@@ -78,6 +81,21 @@ def test_a_batch_that_is_deleted_leaves_nothing_in_any_table(
     for path in (f"/v1/batches/{batch_id}", f"/v1/jobs/{ids[0]}", f"/v1/jobs/{ids[0]}/text"):
         assert ask(api, "GET", path).status_code == 404
     assert ask(api, "DELETE", f"/v1/batches/{batch_id}").status_code == 404
+
+
+def test_what_an_upstream_quoted_of_a_prompt_is_deleted_with_its_job(
+    api: ApiServer, database: Database, valkey_client: redis.Redis
+) -> None:
+    """The latest error of a lane, and what holds the upstream, are shown to operators."""
+    batch_id, [job_id] = write_batch(api, database, valkey_client, count=1)
+    said = f"said {CANARY}"
+    failure = Failure("default", "m", job_id, database.now(), "away", "upstream_cut", said, by_status=False, refusals=0)
+    assert judge(database, failure).began
+    assert {"lanes", "holds"} <= set(rows_with_canary(database))
+    assert ask(api, "DELETE", f"/v1/batches/{batch_id}").status_code == 200
+    assert rows_with_canary(database) == []
+    [hold] = read_holds(database)
+    assert (hold.reason, hold.message) == ("away", DELETED_MESSAGE)
 
 
 def test_a_job_is_deleted_alone_and_its_batch_keeps_its_counts(
