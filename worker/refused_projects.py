@@ -27,6 +27,10 @@ _FORGOTTEN = 0.01
 """With less than this left of all its answers, a project is forgotten."""
 
 
+MOST_LANES = 1000
+"""With more, half are forgotten, those that answered longest ago: clients may name any number of models."""
+
+
 @dataclass(slots=True)
 class _Answers:
     """Of one project in one lane, of late."""
@@ -56,6 +60,9 @@ class RefusedProjects:
             answers.age(now)
             answers.sent += 1
             answers.refused += int(refused)
+            if len(self._lanes) > MOST_LANES:
+                latest = sorted(self._lanes, key=lambda one: max(each.at for each in self._lanes[one].values()))
+                self._lanes = {one: self._lanes[one] for one in latest[-MOST_LANES // 2 :]}
 
     def is_refused_alone(self, key: Key, project: str) -> bool:
         """Whether the lane refuses this project, and hardly any of the others."""
@@ -64,7 +71,9 @@ class RefusedProjects:
             of_lane = self._lanes.get(key, {})
             for answers in of_lane.values():
                 answers.age(now)
-            self._lanes[key] = of_lane = {name: some for name, some in of_lane.items() if some.sent > _FORGOTTEN}
+            of_lane = {name: some for name, some in of_lane.items() if some.sent > _FORGOTTEN}
+            if of_lane:
+                self._lanes[key] = of_lane
             own = of_lane.get(project, _Answers(now))
             others = [answers for name, answers in of_lane.items() if name != project]
             expected = own.refused / max(own.sent, 1.0) * sum(answers.sent for answers in others)

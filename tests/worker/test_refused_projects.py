@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from worker.refused_projects import RefusedProjects
+from worker.refused_projects import MOST_LANES, RefusedProjects
 
 LANE = ("default", "m1")
 
@@ -56,6 +56,15 @@ def test_where_one_project_sends_it_is_never_refused_alone() -> None:
     for _ in range(100):
         answers.accept("only")
         assert not answers.refuse("only")
+
+
+def test_lanes_that_answered_long_ago_are_forgotten() -> None:
+    answers = Answers()
+    for number in range(3 * MOST_LANES):
+        answers.now += 1
+        answers.projects.note(("default", f"m{number}"), "only", refused=False)
+    assert len(answers.projects._lanes) <= MOST_LANES
+    assert ("default", f"m{3 * MOST_LANES - 1}") in answers.projects._lanes
 
 
 def test_what_was_long_ago_says_nothing() -> None:
