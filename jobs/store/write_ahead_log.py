@@ -22,9 +22,11 @@ LARGE_BYTES = 64 << 20
 """A log that is larger is emptied."""
 
 TOO_LARGE_BYTES, OVERDUE_SECONDS = 256 << 20, 10.0
-PATIENT_MS, APART_SECONDS = 5000, 30.0
+PATIENT_MS, MOST_PATIENT_MS = 5000, 10_000
+APART_SECONDS, MOST_APART_SECONDS = 30.0, 600.0
 """Reads that overlap and take longer than `READERS_MS` leave no moment to empty it in. So where it is too large, or a
-deletion is so old, they are waited for longer, and again after some time. Twice as long as the longest read is enough.
+deletion is so old, they are waited for longer. Twice as long as the longest read is enough. If it was not, the next try
+waits longer, and comes much later: who writes waits with it.
 """
 
 
@@ -38,6 +40,8 @@ class WriteAheadLog:
         self._has_erased = True
         self._erased_at = monotonic()
         self._patient_at = 0.0
+        self._failures = 0
+        """How many patient tries in a row."""
 
     def mark_erased(self) -> None:
         """Something was deleted that nobody is to find any more."""
@@ -54,6 +58,8 @@ class WriteAheadLog:
         self._has_erased, is_erased, done = False, self._has_erased, False
         try:
             done = self._empty(readers_ms)
+            if done or readers_ms != READERS_MS:
+                self._failures = 0 if done else self._failures + 1
         except sqlite3.Error as error:
             raise OperationalError("empty the write-ahead log", None, error) from error
         finally:
@@ -73,8 +79,8 @@ class WriteAheadLog:
         is_overdue = self._has_erased and monotonic() - self._erased_at > OVERDUE_SECONDS
         if (size <= TOO_LARGE_BYTES and not is_overdue) or monotonic() < self._patient_at:
             return READERS_MS
-        self._patient_at = monotonic() + APART_SECONDS
-        return PATIENT_MS
+        self._patient_at = monotonic() + min(MOST_APART_SECONDS, APART_SECONDS * 2.0**self._failures)
+        return MOST_PATIENT_MS if self._failures else PATIENT_MS
 
     def _size(self) -> int:
         try:

@@ -48,7 +48,8 @@ async def _line_of(spec: UpstreamSpec) -> str:
 def _judge(spec: UpstreamSpec, answer: UpstreamAnswer) -> str:
     status = answer.status
     if status in (401, 403):
-        return t("up.upstream_key", name=spec.name, status=status)
+        has_key = spec.api_key is not None or bool(spec.headers) or "?" in spec.url
+        return t("up.upstream_key" if has_key else "up.upstream_no_key", name=spec.name, status=status)
     said = {"name": spec.name, "url": f"{spec.address.rstrip('/').removesuffix('/chat/completions')}/models"}
     if status >= 500 or status in _MAY_PASS:
         return t("up.upstream_fails", **said, status=status)

@@ -5,6 +5,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
 
 from jobs.upstreams import UNDECLARED, UpstreamSpec
 from longhand.stack.upstream_check import report_upstream_answers
@@ -36,8 +37,11 @@ def spec_of(url: str, name: str = "one", *models: str) -> UpstreamSpec:
 def test_each_upstream_has_a_line_with_its_name() -> None:
     away = f"http://127.0.0.1:{free_port()}/v1"
     with answering(200, LIST) as good, answering(401, b"{}") as locked:
-        found = lines_of(spec_of(good.url), spec_of(away, "two"), spec_of(locked.url, "three"))
+        keyed = replace(spec_of(locked.url, "three"), api_key=SecretStr("wrong"))
+        found = lines_of(spec_of(good.url), spec_of(away, "two"), keyed, spec_of(locked.url, "keyless"))
     assert found == [
+        "upstream keyless: it asks for a key (HTTP 401), and none is set;"
+        + " set LONGHAND_UPSTREAM_API_KEY, or api_key_env in the upstreams file",
         f"upstream one: {len(json.loads(LIST)['data'])} model",
         "upstream three: it refuses its key (HTTP 401); check the key before you submit",
         f"upstream two: no connection to {away}: Connection refused",

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,24 @@ def test_who_writes_waits_long_for_those_who_read_only_now_and_then(
     for _ in range(3):
         sqlite_database.scrub()
     assert waited == [write_ahead_log.PATIENT_MS, *[write_ahead_log.READERS_MS] * 2]
+
+
+def test_tries_that_fail_wait_longer_and_come_later(
+    sqlite_database: Database, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, where reads took longer than half of the patience, nobody wrote for five seconds of each thirty."""
+    monkeypatch.setattr(write_ahead_log, "TOO_LARGE_BYTES", _JOB_BYTES)
+    monkeypatch.setattr(write_ahead_log, "LARGE_BYTES", _JOB_BYTES)
+    now, waited = [1000.0], list[tuple[float, int]]()
+    monkeypatch.setattr(write_ahead_log, "monotonic", lambda: now[0])
+    monkeypatch.setattr(write_ahead_log, "empty_log", lambda _, readers_ms: waited.append((now[0], readers_ms)))
+    submit_some(sqlite_database, 2)
+    for _ in range(4000):
+        now[0] += 1
+        sqlite_database.scrub()
+    patient = [(at, ms) for at, ms in waited if ms != write_ahead_log.READERS_MS]
+    assert [ms for _, ms in patient[:4]] == [5000, 10_000, 10_000, 10_000]
+    assert [round(later - at) for (at, _), (later, _) in pairwise(patient)][:6] == [30, 60, 120, 240, 480, 600]
 
 
 def test_what_was_deleted_long_ago_is_waited_for_longer(
