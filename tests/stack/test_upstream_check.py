@@ -15,6 +15,9 @@ from tests.conftest import free_port
 PATIENCE_SECONDS = 30.0
 
 
+ASKED = "set LONGHAND_UPSTREAM_API_KEY, or api_key_env in the upstreams file"
+
+
 def lines_of(*specs: UpstreamSpec) -> list[str]:
     """The lines in their order; they come in any."""
     lines: list[str] = []
@@ -40,8 +43,7 @@ def test_each_upstream_has_a_line_with_its_name() -> None:
         keyed = replace(spec_of(locked.url, "three"), api_key=SecretStr("wrong"))
         found = lines_of(spec_of(good.url), spec_of(away, "two"), keyed, spec_of(locked.url, "keyless"))
     assert found == [
-        "upstream keyless: it asks for a key (HTTP 401), and none is set;"
-        + " set LONGHAND_UPSTREAM_API_KEY, or api_key_env in the upstreams file",
+        f"upstream keyless: it asks for a key (HTTP 401), and none is set; {ASKED}",
         f"upstream one: {len(json.loads(LIST)['data'])} model",
         "upstream three: it refuses its key (HTTP 401); check the key before you submit",
         f"upstream two: no connection to {away}: Connection refused",
