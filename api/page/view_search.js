@@ -96,8 +96,8 @@ export function searchView(query) {
     const showName = () => setText(name, jobName(job, { text, prompt: job.custom_id ? "" : prompts.of(job.id) }));
     named.set(job.id, showName);
     showName();
-    const showText = (read) => {
-      text = read;
+    const showText = (written) => {
+      text = written;
       put(snippet, ...around(text, sought));
       showName();
     };
