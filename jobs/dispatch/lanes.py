@@ -19,6 +19,7 @@ from jobs.dispatch.lane_rooms import LaneRooms
 from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
 from jobs.dispatch.rounds import Key, Round, View
 from jobs.dispatch.shares import MOST_MODELS, StreamShares
+from jobs.dispatch.upstream_changes import UpstreamChanges
 from jobs.dispatch.upstream_total import UNLIMITED
 from jobs.dispatch.upstream_turns import UpstreamTurns
 from jobs.dispatch.waiting_models import WaitingModels
@@ -56,6 +57,7 @@ class Lanes:
         self._lock = threading.Lock()
         self._news: dict[Key, LaneNews] = {}
         self._ended: list[Ended] = []
+        self._changes = UpstreamChanges(database)
         self._due = DueLanes()
         self._shares = StreamShares(self._due)
         self._turns = UpstreamTurns(database, self._due)
@@ -107,7 +109,7 @@ class Lanes:
         are `behind`.
         """
         done = Round()
-        upstreams = self._upstreams()
+        upstreams = self._changes.note(self._upstreams())
         specs, weights = upstreams.specs, upstreams.project_weights
         view = self._look(behind)
         self._turns.read(view.rows, free)

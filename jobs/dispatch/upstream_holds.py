@@ -139,6 +139,13 @@ def end_probe_now(database: Database, upstream: str, job_id: str) -> None:
         end_probe(connection, upstream, job_id, database.now())
 
 
+def probe_now(database: Database, upstream: str) -> None:
+    """Its URL, its key or what else is declared of it has changed: a probe may go at once, and more soon after."""
+    with database.write() as connection:
+        soon = {"probe_at": database.now(), "probe_seconds": min(FIRST_PROBE_SECONDS.values()), "probe_job": None}
+        connection.execute(update(holds).where(_of(upstream), holds.c.held_by == "system").values(**soon))
+
+
 def put_off_probe(
     connection: Connection,
     hold: RowMapping,

@@ -1,5 +1,6 @@
 """An upstream that is away is held at once: one probe goes, and the first text lifts the hold."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import select
 from jobs.dispatch.failure import Judgement
 from jobs.dispatch.holds import read_holds
 from jobs.dispatch.lane_news import LaneNews
+from jobs.dispatch.lanes import Lanes
 from jobs.dispatch.upstream_total import ALL_MODELS
 from jobs.lifecycle.lease import claim
 from jobs.lifecycle.rescue import rescue_dead
@@ -15,8 +17,9 @@ from jobs.lifecycle.transitions import hold_back
 from jobs.model.endings import MAX_CRASHES
 from jobs.store.queries import read_attempts
 from jobs.tables import lanes
+from jobs.upstreams import UNDECLARED, Upstreams
 from tests.store.failing import HINT_SECONDS, accept, due, fail, hold_again, reasons
-from tests.store.reserving import lanes_of, upstream
+from tests.store.reserving import lanes_of, unpaced, upstream
 from tests.store.store_fixtures import LEASE, REFUSED, Store, store, written
 
 __all__ = ["store"]  # a fixture
@@ -49,6 +52,34 @@ def test_an_upstream_is_held_at_once_and_probed_with_one_job_at_growing_interval
     assert 290 < waits[-1] <= 300
     assert {store.job(job_id).failures for job_id in ids} == {0}
     assert {attempt.outcome for attempt in read_attempts(store.database, first)} == {"held"}
+
+
+def test_a_held_upstream_whose_url_was_corrected_is_probed_at_once(store: Store) -> None:
+    """Before, its jobs waited for the next probe, up to five minutes, with the right URL in the file."""
+    store.submit_batch(2)
+    declared = [Upstreams((replace(UNDECLARED, url="http://wrong"),), {})]
+    own = Lanes(store.database, HINT_SECONDS, lambda: declared[0])
+
+    def reserve() -> list[str]:
+        with unpaced():
+            return own.reserve(10, MAX_CRASHES).reserved
+
+    first, *_ = reserve()
+    claimed = store.claim(first)
+    for _ in range(6):
+        assert not fail(store, first, "key").charged
+        hold_back(store.database, first, claimed.attempt, written(), REFUSED, store.clock.now, refused=False)
+        [hold] = read_holds(store.database)
+        assert hold.probe_at is not None
+        store.clock.now = hold.probe_at
+        [first] = reserve()
+        claimed = store.claim(first)
+    assert not fail(store, first, "key").charged
+    hold_back(store.database, first, claimed.attempt, written(), REFUSED, store.clock.now, refused=False)
+    store.clock.advance(2)
+    assert reserve() == []
+    declared[0] = Upstreams((replace(UNDECLARED, url="http://right/v1"),), {})
+    assert len(reserve()) == 1
 
 
 def test_of_the_jobs_of_a_held_upstream_only_the_probe_can_be_claimed(store: Store) -> None:
