@@ -143,7 +143,7 @@ class FailedAttempts:
         again = others and job.refused_at is not None
         alone = again and before.refused_before == job.id
         # A limit that all share refuses others as well. Five jobs that each met one of their own stopped a lane.
-        own = sent.is_refused_alone() or alone or (again and job.rate_limits >= FEW_REFUSALS)
+        own = sent.note_refusal() or alone or (again and job.rate_limits >= FEW_REFUSALS)
         if alone and job.refusals + 1 >= MOST_REFUSALS:
             return JobStatus.FAILED, "fail", self._keep(running, transitions.fail, written, error)
         sent.end(error, refused=not own)

@@ -113,8 +113,8 @@ class Sent:
         wrote_at = None if self.is_doubted else at
         self._note(LaneNews([report], accepted_at=self.sent_at, wrote_at=wrote_at, first_delta_seconds=[waited]))
 
-    def is_refused_alone(self) -> bool:
-        """It was one too many. Whether its project is refused, and hardly any other one of the lane."""
+    def note_refusal(self) -> bool:
+        """It was one too many. True: its project is refused, and hardly any other one of the lane."""
         self._reporter.answers.note(self.key, self.project, refused=True)
         return self._reporter.answers.is_refused_alone(self.key, self.project)
 

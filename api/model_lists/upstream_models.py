@@ -12,7 +12,7 @@ from api.access.turns import ASKING
 from api.http.errors import ApiError
 from api.model_lists.kept_lists import KeptLists, ModelList
 from api.model_lists.model_lists import find_items
-from api.model_lists.upstream_get import LONGEST_LIST, UpstreamAnswer, UpstreamGet
+from api.model_lists.upstream_get import LONGEST_LIST, UpstreamAnswer, UpstreamGet, why_unreached
 from jobs.upstreams import Upstreams, UpstreamSource, UpstreamSpec
 
 _SECONDS = 20.0
@@ -108,7 +108,7 @@ class Models:
         except (httpcore.TimeoutException, TimeoutError):
             raise _too_late() from None
         except _NO_ANSWER as error:
-            said = f"the upstream cannot be asked for its models: {type(error).__name__}"
+            said = f"the upstream cannot be asked for its models: {why_unreached(error)}"
             raise ApiError(502, "upstream_unreachable", said) from None
 
     def _client(self, spec: UpstreamSpec) -> UpstreamGet:

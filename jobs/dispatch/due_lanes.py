@@ -1,8 +1,8 @@
 """In which lanes the projects that wait have jobs that are due, as the streams show that a process has given out.
 
-Who waits for a model need not have a job of it that may start: its batch is paused or full, its retry is not due, it
-names another upstream. To look at every lane in each round would cost too much. So a lane is given a stream, and what
-becomes of that is remembered.
+A queued job may not start while its batch is paused or full, before its retry is due, or at an upstream that it does
+not name. To check all queued jobs in each round would cost too much. So dispatch gives a lane a stream, and remembers
+whether a job could use it.
 """
 
 from collections import Counter

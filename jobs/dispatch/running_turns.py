@@ -33,7 +33,6 @@ class RunningTurns:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._look_at = 0.0
-        self._seconds: dict[Of, list[float]] = {}
         self._in_flight = Counter[Of]()
         self._too_many: dict[Of, tuple[float, float]] = {}
         """Since when there are more turns than jobs in flight, and how many more there were at least."""
@@ -50,12 +49,12 @@ class RunningTurns:
             running = connection.execute(_running(), names).all()
             reserved = connection.execute(_reserved(), names).all()
         self._look_at = now.timestamp() + max(LOOK_SECONDS, LOOK_SECONDS_PER_STREAM * len(running))
-        self._seconds = {}
+        seconds: dict[Of, list[float]] = {}
         for row in running:
             lasts = max(0.0, (now - (row.hinted_at or now)).total_seconds())
-            self._seconds.setdefault((row.upstream, row.project), []).append(lasts)
+            seconds.setdefault((row.upstream, row.project), []).append(lasts)
         self._in_flight = Counter((row.upstream, row.project) for row in (*running, *reserved))
-        return self._seconds
+        return seconds
 
     def find_lost(self, turns: Mapping[str, Turns]) -> dict[Of, float]:
         """After a look: how many turns of a project can be open, of those for which that is too many."""

@@ -33,7 +33,9 @@ class StreamShares:
         self._projects = Turns()
         """By the seconds of this process's streams, where several upstreams share these."""
         self._ahead = Turns()
-        """The same as they will be once all is used that is given out. Who has nothing due pays for nothing."""
+        """A copy, charged for every stream that a round gives out. `_projects` is charged only for streams that a job
+        has used.
+        """
         self._late: dict[str, float] = {}
         """By how much the streams of each last longer already than was expected, by its weight."""
         self._rounds = Turns()
@@ -42,8 +44,6 @@ class StreamShares:
         self._upstreams: dict[str, Turns] = {}
         self._looked_at: dict[str, set[str]] = {}
         """The models of each project to which streams are shared out in this round."""
-        self._able: list[str] = []
-        """The projects that could have the streams that were shared out last."""
         self.contenders: dict[str, list[str]] = {}
         """The projects that could have the streams of each upstream that were shared out last."""
         self.has_more = False
@@ -51,8 +51,9 @@ class StreamShares:
 
     def note(self, projects: Iterable[str], weights: Mapping[str, float]) -> None:
         """A job of each of these has one of the streams."""
+        able = [one for name, some in self.contenders.items() for one in some if self._due.has_due(one, name)]
         for project in projects:
-            self._projects.take(project, weights.get(project, 1.0), others=self._able)
+            self._projects.take(project, weights.get(project, 1.0), others=able)
 
     def learn(self, project: str, seconds: float, weight: float = 1.0) -> None:
         """A stream of this project took so long. By number, one with texts of half a minute had nearly all streams."""
@@ -105,7 +106,6 @@ class StreamShares:
         queues = {project: self._queue(project) for project in sorted(self._looked_at)}
         found = {project: self._next_lane(project, queue, lanes) for project, queue in queues.items()}
         keys = {project: key for project, key in found.items() if key is not None}
-        self._able = [project for project, (name, _) in keys.items() if self._due.has_due(project, name)]
         self.contenders = {name: [one for one, key in keys.items() if key[0] == name] for name, _ in keys.values()}
         grants: dict[Key, list[str]] = {}
         # One lane for each project before the rest: by the time of texts alone, one with hundreds of models and short

@@ -41,7 +41,7 @@ class WriteAheadLog:
         self._erased_at = monotonic()
         self._patient_at = 0.0
         self._failures = 0
-        """How many patient tries in a row."""
+        """How many patient tries in a row were in vain."""
 
     def mark_erased(self) -> None:
         """Something was deleted that nobody is to find any more."""

@@ -25,6 +25,13 @@ def log(sqlite_database: Database) -> Path:
     return Path(f"{sqlite_database.engine.url.database}-wal")
 
 
+@pytest.fixture
+def no_log_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One job makes the log too large."""
+    monkeypatch.setattr(write_ahead_log, "LARGE_BYTES", _JOB_BYTES)
+    monkeypatch.setattr(write_ahead_log, "TOO_LARGE_BYTES", _JOB_BYTES)
+
+
 def submit_some(database: Database, jobs: int) -> None:
     for _ in range(jobs):
         submit_job(database, new_job("x" * _JOB_BYTES))
@@ -97,11 +104,10 @@ def test_reads_that_always_overlap_keep_no_log_that_is_much_too_large(
         assert log.stat().st_size == 0
 
 
+@pytest.mark.usefixtures("no_log_is_small")
 def test_who_writes_waits_long_for_those_who_read_only_now_and_then(
     sqlite_database: Database, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write_ahead_log, "TOO_LARGE_BYTES", _JOB_BYTES)
-    monkeypatch.setattr(write_ahead_log, "LARGE_BYTES", _JOB_BYTES)
     waited: list[int] = []
     monkeypatch.setattr(write_ahead_log, "empty_log", lambda _, readers_ms: waited.append(readers_ms))
     submit_some(sqlite_database, 2)
@@ -110,12 +116,11 @@ def test_who_writes_waits_long_for_those_who_read_only_now_and_then(
     assert waited == [write_ahead_log.PATIENT_MS, *[write_ahead_log.READERS_MS] * 2]
 
 
+@pytest.mark.usefixtures("no_log_is_small")
 def test_tries_that_fail_wait_longer_and_come_later(
     sqlite_database: Database, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before, where reads took longer than half of the patience, nobody wrote for five seconds of each thirty."""
-    monkeypatch.setattr(write_ahead_log, "TOO_LARGE_BYTES", _JOB_BYTES)
-    monkeypatch.setattr(write_ahead_log, "LARGE_BYTES", _JOB_BYTES)
     now, waited = [1000.0], list[tuple[float, int]]()
     monkeypatch.setattr(write_ahead_log, "monotonic", lambda: now[0])
     monkeypatch.setattr(write_ahead_log, "empty_log", lambda _, readers_ms: waited.append((now[0], readers_ms)))
