@@ -130,16 +130,7 @@ class BatchWatch(Watcher):
         for frame in self._texts.relay():
             yield frame
         try:
-            if self._now() >= self._look_at:
-                inbox.resync = False  # before the rows are read: what is published from now on is queued again
-                async for frame in self._look():
-                    yield frame
-            if not self._states.listing:  # until then the jobs are shown in order, or the cursor would skip some
-                async for frame in self._show_changed():
-                    yield frame
-            async for frame in self._texts.read_behind():
-                yield frame
-            async for frame in self._count():
+            async for frame in self._read_rows(inbox):
                 yield frame
         except SQLAlchemyError as error:
             # The texts continue over Redis; only statuses and the end have to wait.
@@ -148,6 +139,21 @@ class BatchWatch(Watcher):
         except MovedOnError:
             log.info("watch of %s: a job was run again while its text was sent", self._batch.id)
             self._look_at = self._now() + _LOOK_SECONDS
+        if not self._ended:
+            async for frame in self._texts.read_behind():
+                yield frame
+
+    async def _read_rows(self, inbox: Inbox) -> AsyncIterator[bytes]:
+        """Send what the database has that was not shown, and the end."""
+        if self._now() >= self._look_at:
+            inbox.resync = False  # before the rows are read: what is published from now on is queued again
+            async for frame in self._look():
+                yield frame
+        if not self._states.listing:  # until then the jobs are shown in order, or the cursor would skip some
+            async for frame in self._show_changed():
+                yield frame
+        async for frame in self._count():
+            yield frame
 
     async def _look(self) -> AsyncIterator[bytes]:
         """Compare every row with what was shown, and show what is new. The first time that is the whole batch."""

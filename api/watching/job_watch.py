@@ -158,18 +158,21 @@ class Watch(Watcher):
         return b"".join(frames)
 
     async def _look(self, inbox: Inbox) -> AsyncIterator[bytes]:
-        """Look at the row, and send what is new there or in the tail."""
+        """Look at the row and at the tails, and send what is new there."""
         inbox.resync = False  # first: what is published from now on is queued again
         self._behind = False
         before = self._place()
-        try:
-            async for frame in self._look_at_row():
-                yield frame
-        except SQLAlchemyError as error:
-            # The text continues over Redis; only statuses and the end have to wait.
-            log.warning("watch of %s: the database does not answer: %s", self._job_id, getattr(error, "orig", error))
-        except MovedOnError:
-            log.info("watch of %s: run again while its text was sent", self._job_id)
+        for look in (self._look_at_row, self._look_at_tails):
+            try:
+                async for frame in look():
+                    yield frame
+            except SQLAlchemyError as error:
+                # The text continues over Redis; only statuses and the end have to wait.
+                what = getattr(error, "orig", error)
+                log.warning("watch of %s: the database does not answer: %s", self._job_id, what)
+            except MovedOnError:
+                log.info("watch of %s: run again while its text was sent", self._job_id)
+                break
         now = self._now()
         moved = before != self._place()
         self._not_before = now if moved else now + _BEHIND_SECONDS
@@ -198,7 +201,9 @@ class Watch(Watcher):
                 yield self._step_frame(step)
         if self._hold is not None and (news := await self._hold.find_news(state[0])):
             yield self._event("hold", news)
-        if self._follower.attempt > 0:
+
+    async def _look_at_tails(self) -> AsyncIterator[bytes]:
+        if self._follower.attempt > 0 and not self._ended:
             async for step in self._text.fill():
                 yield self._step_frame(step)
 

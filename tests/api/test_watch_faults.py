@@ -197,6 +197,9 @@ def test_a_database_that_is_away_stops_no_text_and_the_end_comes_when_it_is_back
         patched.setattr("api.watching.job_rows.read_jobs", away)
         writer.write(*pieces(20, seed=1))
         watcher.wait_for(lambda shown: shown.text == writer.text)
+        wait_until(lambda: valkey_client.client_kill_filter(_type="pubsub") == 1)
+        writer.write(*pieces(20, seed=2))  # some of it to nobody
+        watcher.wait_for(lambda shown: shown.text == writer.text)
         text = writer.finish()
         wait_until(lambda: "does not answer: canary" in caplog.text)
         assert watcher.shown.done is None
