@@ -1,11 +1,11 @@
 """Sums of costs and tokens, from the rows of attempts that have ended."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, RowMapping, and_, case, func, select
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, and_, case, func, select
 
 from jobs.model.cost import CostSum, KnownCost
 from jobs.model.records import Attempt
@@ -21,6 +21,9 @@ _COST = (
     func.sum(case((_IS_UNKNOWN, 1), else_=0)).label("unknown"),
     func.sum(case((_IS_ESTIMATED, 1), else_=0)).label("estimated"),
 )
+
+JOBS_AT_ONCE = 20_000
+"""The attempts of how many jobs one read for the usage of a project goes over."""
 
 
 def sum_costs(connection: Connection, of: Column[Any], ids: Sequence[str]) -> dict[str, CostSum]:
@@ -76,10 +79,30 @@ class ModelUsage:
     cost: CostSum
 
 
-def read_project_usage(database: Database, project: str, ended_from: datetime, ended_to: datetime) -> list[ModelUsage]:
+def read_project_usage(
+    database: Database, project: str, ended_from: datetime, ended_to: datetime, *, jobs_at_once: int = JOBS_AT_ONCE
+) -> list[ModelUsage]:
     """What a project has used by attempts that ended in this time, by model and upstream. It reads the attempts of all
-    jobs that were submitted before the end of that time.
+    jobs that were submitted before the end of that time, some at a time: SQLite keeps all that is written while one
+    read lasts.
     """
+    ended = (jobs.c.created_at < ended_to, attempts.c.finished_at >= ended_from, attempts.c.finished_at < ended_to)
+    parts: dict[tuple[str, str | None], list[ModelUsage]] = {}
+    after: str | None = ""
+    while after is not None:
+        of_project = (jobs.c.project == project, jobs.c.id > after)
+        one = select(jobs.c.id).where(*of_project).order_by(jobs.c.id).offset(jobs_at_once - 1).limit(1)
+        with database.read() as connection:
+            last = connection.scalar(one)
+            some = (*of_project, jobs.c.id <= last) if last else of_project
+            for part in _usage_of(connection, *some, *ended):
+                parts.setdefault((part.model, part.upstream), []).append(part)
+        after = last
+    return [_add_usage(parts[key]) for key in sorted(parts, key=lambda key: (key[0], key[1] or ""))]
+
+
+def _usage_of(connection: Connection, *which: ColumnElement[bool]) -> Iterator[ModelUsage]:
+    """One for each model, upstream and currency."""
     keys = (jobs.c.model, attempts.c.upstream)
     wanted = (
         select(
@@ -90,30 +113,28 @@ def read_project_usage(database: Database, project: str, ended_from: datetime, e
             *(func.sum(attempts.c[name]).label(name) for name in USAGE),
         )
         .join(jobs, jobs.c.id == attempts.c.job_id)
-        .where(jobs.c.project == project, jobs.c.created_at < ended_to)
-        .where(attempts.c.finished_at >= ended_from, attempts.c.finished_at < ended_to)
+        .where(*which)
         .group_by(*keys, attempts.c.cost_currency)
-        .order_by(*keys, attempts.c.cost_currency)
     )
-    groups: dict[tuple[str, str | None], list[RowMapping]] = {}
-    with database.read() as connection:
-        for row in connection.execute(wanted).mappings():
-            groups.setdefault((row["model"], row["upstream"]), []).append(row)
-    return [
-        ModelUsage(
-            model,
-            upstream,
-            attempts=sum(int(row["number"]) for row in rows),
-            tokens={name: _add(row[name] for row in rows) for name in USAGE},
-            unknown=sum(int(row["without_usage"]) for row in rows),
-            cost=_sum(rows),
-        )
-        for (model, upstream), rows in groups.items()
-    ]
+    for row in connection.execute(wanted).mappings():
+        tokens = {name: None if row[name] is None else int(row[name]) for name in USAGE}
+        number, unknown = int(row["number"]), int(row["without_usage"])
+        yield ModelUsage(row["model"], row["upstream"], number, tokens, unknown, _sum([row]))
 
 
-def _add(counts: Iterable[Any]) -> int | None:
-    known = [int(count) for count in counts if count is not None]
+def _add_usage(parts: Sequence[ModelUsage]) -> ModelUsage:
+    return ModelUsage(
+        parts[0].model,
+        parts[0].upstream,
+        attempts=sum(part.attempts for part in parts),
+        tokens={name: _add(part.tokens[name] for part in parts) for name in USAGE},
+        unknown=sum(part.unknown for part in parts),
+        cost=add_costs(part.cost for part in parts),
+    )
+
+
+def _add(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
     return sum(known) if known else None
 
 

@@ -1,7 +1,9 @@
 """Sums of costs: exact, with every attempt in them, and never a part that passes for the whole."""
 
 from datetime import timedelta
+from functools import partial
 
+import pytest
 from sqlalchemy import update
 
 from jobs.intake.submission import submit_job
@@ -106,7 +108,9 @@ def test_what_a_worker_of_the_version_before_has_stored_is_unknown(store: Store)
     assert read_costs(store.database, [job_id]) == {job_id: CostSum(unknown=1)}
 
 
-def test_the_usage_of_a_project_is_by_model_and_upstream_and_of_its_time_only(store: Store) -> None:
+@pytest.mark.parametrize("at_once", [1, 2, 3, 4])
+def test_the_usage_of_a_project_is_by_model_and_upstream_and_of_its_time_only(store: Store, at_once: int) -> None:
+    read_usage = partial(read_project_usage, store.database, "news", jobs_at_once=at_once)
     for model, currency in (("m1", "USD"), ("m1", "USD"), ("m2", None)):
         job_id = submit_job(store.database, new_job(model=model), project="news").id
         store.claim(job_id)
@@ -116,7 +120,7 @@ def test_the_usage_of_a_project_is_by_model_and_upstream_and_of_its_time_only(st
     store.claim(elsewhere)
     assert finish(store.database, elsewhere, 1, written("w", usage=USAGE, cost=Cost(100, "USD")))
     begin, end = store.clock.after(-60), store.clock.after(60)
-    first, second = read_project_usage(store.database, "news", begin, end)
+    first, second = read_usage(begin, end)
     assert (first.model, first.attempts, first.unknown, first.cost) == (
         *("m1", 2, 0),
         CostSum((KnownCost("USD", 6, estimated=False),)),
@@ -127,7 +131,7 @@ def test_the_usage_of_a_project_is_by_model_and_upstream_and_of_its_time_only(st
     assert (second.model, second.attempts, second.unknown, second.cost) == ("m2", 1, 1, CostSum(unknown=1))
     assert second.tokens == dict.fromkeys(first.tokens)
     assert add_costs((first.cost, second.cost)) == CostSum((KnownCost("USD", 6, estimated=False),), unknown=1)
-    assert read_project_usage(store.database, "news", end, end + timedelta(days=1)) == []
+    assert read_usage(end, end + timedelta(days=1)) == []
     with store.database.write() as connection:
         connection.execute(update(attempts).values(finished_at=begin - timedelta(seconds=1)))
-    assert read_project_usage(store.database, "news", begin, end) == []
+    assert read_usage(begin, end) == []
