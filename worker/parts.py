@@ -4,7 +4,6 @@ A part is no attempt: it is charged to nobody, its watchers see neither a reset 
 before the next one is asked for, so that an attempt after a crash goes on from there.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from logging import getLogger
@@ -155,7 +154,7 @@ def _prompt_tokens(running: ActiveAttempt, request: Mapping[str, Any]) -> int:
     if counted is not None and counted.source == "upstream" and counted.input_tokens is not None:
         length = len(running.text.encode())  # the first request may have gone on with a part of it
         return counted.input_tokens + running.text_tokens * (length - first.offset) // length
-    return prompt_bytes(json.dumps(request)) // CHARACTERS_PER_TOKEN
+    return prompt_bytes(request) // CHARACTERS_PER_TOKEN
 
 
 def _tell_lane(running: ActiveAttempt, outcome: Outcome) -> None:

@@ -44,7 +44,7 @@ class LaneReporter:
         """
         began = min(began_at, claimed.send_at or began_at)
         seconds = max(0.001, (self.now() - began).total_seconds())
-        ended = Ended(claimed.job.project, seconds, used.tokens, used.requests)
+        ended = Ended(claimed.job.project, seconds, used.tokens, used.requests, claimed.reserved_tokens)
         self.lanes.note((claimed.upstream, claimed.job.model), LaneNews(ended=[ended]))
 
     def send(

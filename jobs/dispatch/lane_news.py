@@ -20,6 +20,8 @@ class Ended(NamedTuple):
     tokens: int = 0
     """What it used of the lane's limit, or took if nobody knows."""
     requests: int = 1
+    reserved: int = 0
+    """The tokens that were kept for it, and from all others, until it was over."""
 
 
 @dataclass(slots=True)

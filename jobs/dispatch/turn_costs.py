@@ -6,6 +6,7 @@ from typing import Self
 from jobs.dispatch.lane_news import Ended
 from jobs.dispatch.upstream_total import UpstreamTotal
 from jobs.pace.lane import Lane
+from jobs.pace.tokens import BURST_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class TurnCosts:
     of_token: float
     of_request: float
     """0: nothing limits them."""
+    streams: float
 
     @classmethod
     def of(cls, lane: Lane, total: UpstreamTotal, now: float, streams: int) -> Self:
@@ -27,15 +29,19 @@ class TurnCosts:
         of_all = float(min([streams, *(most for one in both if (most := _known_streams(one)) is not None)]))
         requests = [one.state.rate.lasting(one.limits.requests_per_minute) for one in both]
         tokens = [one.token_rate(now) for one in both]
-        return cls(of_all * _least_time(tokens), of_all * _least_time(requests))
+        return cls(of_all * _least_time(tokens), of_all * _least_time(requests), of_all)
 
     def at_least(self, tokens: int) -> float:
         """What a turn costs that takes so many."""
         return max(self.of_token * tokens, self.of_request)
 
     def of_ended(self, ended: Ended) -> float:
-        """What a turn has cost."""
-        return max(ended.seconds, self.of_token * ended.tokens, self.of_request * ended.requests)
+        """What a turn has cost. Tokens beyond what a lane takes at once keep everybody else from starting until they
+        are given back: a request that seemed to need a minute's tokens had all of the lane, and paid for one stream.
+        """
+        reserved, all_streams = self.of_token * ended.reserved, self.streams * ended.seconds
+        kept = min(reserved, all_streams) if reserved > self.streams * BURST_SECONDS else 0.0
+        return max(ended.seconds, kept, self.of_token * ended.tokens, self.of_request * ended.requests)
 
 
 def _known_streams(lane: Lane) -> int | None:

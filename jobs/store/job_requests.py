@@ -32,6 +32,12 @@ _ENCODED_BYTES = 4000
 """An image or a sound in a request is reckoned as a thousand tokens, not by the length of its base64: one of 8 MB
 kept all jobs of its lane waiting for a minute."""
 
+_PROMPT = frozenset({"messages", "tools", "functions", "response_format", "prediction"})
+_ASIDE_BYTES = 4000
+"""What a model reads of a request. No other field of it is reckoned as more than a thousand tokens: many upstreams pass
+over a field that they do not know, however long it is.
+"""
+
 ASKED = ("request", "accept", "cells")
 
 # Named by hand: in RETURNING, SQLAlchemy leaves the names of tables out on SQLite; then one would be the other.
@@ -65,10 +71,20 @@ def find_most_output(request: Mapping[str, Any]) -> int | None:
     return int(min(max(0, output), MOST_OUTPUT_TOKENS)) if isinstance(output, int) else None
 
 
-def prompt_bytes(request: str) -> int:
-    """What the tokens of a request as JSON are reckoned from."""
-    encoded = [found.end() - found.start() for found in _ENCODED.finditer(request)]
-    return len(request) - sum(encoded) + _ENCODED_BYTES * len(encoded)
+def prompt_bytes(request: Mapping[str, Any], written: str | None = None) -> int:
+    """What the tokens of a request are reckoned from; `written`: the same as JSON."""
+    aside = {name: value for name, value in request.items() if name not in _PROMPT}
+    beyond = (max(0, _reckoned(_dump(value)) - _ASIDE_BYTES) for value in aside.values())
+    return _reckoned(_dump(request) if written is None else written) - sum(beyond)
+
+
+def _reckoned(written: str) -> int:
+    encoded = [found.end() - found.start() for found in _ENCODED.finditer(written)]
+    return len(written) - sum(encoded) + _ENCODED_BYTES * len(encoded)
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def new_row(row: dict[str, Any], request: Mapping[str, Any]) -> NewRow:
@@ -77,7 +93,7 @@ def new_row(row: dict[str, Any], request: Mapping[str, Any]) -> NewRow:
     size = sum(len(row[name]) for name in ASKED if row[name])
     if size <= LONG_REQUEST:
         return NewRow(row, None, size)
-    long = {"job_id": row["id"], "bytes": size, "request_bytes": prompt_bytes(row["request"])}
+    long = {"job_id": row["id"], "bytes": size, "request_bytes": prompt_bytes(request, row["request"])}
     long |= {"most_output": find_most_output(request)} | {name: row[name] for name in ASKED}
     return NewRow(row | {"request": "", "accept": None, "cells": None}, long, size)
 

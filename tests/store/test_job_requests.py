@@ -21,7 +21,7 @@ from jobs.model.status import JobStatus
 from jobs.store import job_requests as module
 from jobs.store.database import Database
 from jobs.store.groups_by_bytes import most_bytes_at_once
-from jobs.store.job_requests import LONG_REQUEST, new_row
+from jobs.store.job_requests import LONG_REQUEST, new_row, prompt_bytes
 from jobs.store.queries import read_results
 from jobs.store.whole_jobs import read_size, read_whole_job
 from jobs.store.write_ahead_log import empty_log
@@ -124,6 +124,17 @@ def test_an_image_is_reckoned_as_a_thousand_tokens_whatever_its_size(times: int)
     assert long is not None
     without = len(json.dumps(request)) - times * 4_400_002
     assert long["request_bytes"] == without + times * 4000
+
+
+def test_a_field_that_models_do_not_read_is_reckoned_as_a_thousand_tokens_at_most() -> None:
+    """An upstream passes over what it does not know, and 2.4 MB of it kept all other jobs of the lane for a minute."""
+    asks = {"model": "m1", "messages": [{"role": "user", "content": "tea " * 2250}]}
+    usual = prompt_bytes(asks)
+    assert usual == len(json.dumps(asks, separators=(",", ":"))) > LONG_REQUEST
+    short, long = {**asks, "note": "x" * 1000}, {**asks, "note": ["lorem ip "] * 200_000}
+    assert prompt_bytes(short) == usual + len(',"note":') + 1002
+    assert prompt_bytes(long) == usual + len(',"note":') + 4000
+    assert prompt_bytes({**asks, "tools": ["lorem ip "] * 200_000}) > 2_000_000
 
 
 def test_short_requests_cost_no_statement(store: Store) -> None:

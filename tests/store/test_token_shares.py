@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from jobs.dispatch.holds import read_holds
 from jobs.dispatch.lane_news import Ended, LaneNews
+from jobs.dispatch.turn_costs import TurnCosts
 from jobs.dispatch.waiting import find_why_waiting
 from jobs.intake.submission import BatchOptions, NewJob, submit_batch, submit_job
 from jobs.lifecycle.transitions import finish, hold_back
@@ -59,7 +60,7 @@ class Worker:
             job = self.store.job(job_id)
             seconds, used = self.takes[job.project]
             parts = self.parts.get(job.project, 1)
-            costs = [Ended(job.project, parts * seconds, parts * used, parts)] if part == parts else []
+            costs = [Ended(job.project, parts * seconds, parts * used, parts, reserved)] if part == parts else []
             finished = Finished(sent_at, at, reserved, used, min(50, used))
             self.lanes.note(("default", "m1"), LaneNews([finished], costs))
             if part < parts:
@@ -119,6 +120,38 @@ def test_where_tokens_are_scarce_projects_share_these_and_not_the_time(sqlite_da
     used = {project: len(waited) * sizes[project][1] for project, waited in worker.waited.items()}
     assert 0.4 <= used["long"] / sum(used.values()) <= 0.6
     assert sum(used.values()) >= 0.9 * 200_000, "and the limit is used"
+
+
+def test_tokens_that_are_kept_from_everybody_cost_all_streams_until_they_are_given_back() -> None:
+    """A request that seemed to need all of a minute and used little kept the lane, and its project paid one stream."""
+    streams, rate = 10, 200_000 / 60
+    costs = TurnCosts(of_token=streams / rate, of_request=0.0, streams=streams)
+    kept = {seconds: round(seconds * rate) for seconds in (1, 5, 60)}
+    paid = {seconds: costs.of_ended(Ended("large", 20.0, 800, 1, tokens)) for seconds, tokens in kept.items()}
+    assert paid == pytest.approx({1: 20.0, 5: 5.0 * streams, 60: 20.0 * streams}, rel=0.001)
+    assert costs.of_ended(Ended("large", 20.0, kept[60], 1, kept[60])) == pytest.approx(60.0 * streams, rel=0.001)
+
+
+def test_requests_that_seem_to_need_a_minutes_tokens_and_use_few_get_their_share_of_the_time(
+    sqlite_database: Database,
+) -> None:
+    """Before, the others had a third of what they had alone, and less with each further project of that kind."""
+    sizes = {"small": (2.0, 2_000), "large": (20.0, 800)}
+    worker = Worker(Store(sqlite_database), sizes, turn_seconds=0.5)
+    submit_batch(worker.store.database, [asking(prompt=1_950)] * 400, BatchOptions(project="small"))
+    _run(worker, 60)
+    alone = len(worker.waited["small"])
+    submit_batch(worker.store.database, [asking(prompt=200_000)] * 20, BatchOptions(project="large"))
+    _run(worker, 120)
+    assert 1 <= len(worker.waited["large"]) <= 4
+    assert len(worker.waited["small"]) - alone >= 0.75 * alone, (
+        "half of twice the time, but for the first of the others"
+    )
+
+
+def _run(worker: Worker, seconds: int) -> None:
+    for _ in range(round(seconds / worker.turn_seconds)):
+        worker.turn()
 
 
 @pytest.mark.parametrize("already", [0, 20])

@@ -46,8 +46,8 @@ def test_a_turn_costs_its_stream_from_the_reservation_on() -> None:
     told, now = Told(), datetime.now(UTC)
     used, began_at = Used(70, 2), now - timedelta(seconds=2)
     for send_at in (None, now - timedelta(seconds=5), now + timedelta(seconds=1)):
-        reporter(told).end_turn(replace(claimed(), send_at=send_at), used, began_at)
-    assert {(cost.project, cost.tokens, cost.requests) for cost in costs_in(told.news)} == {("alpha", 70, 2)}
+        reporter(told).end_turn(replace(claimed(), send_at=send_at, reserved_tokens=900), used, began_at)
+    assert {(cost.project, *cost[2:]) for cost in costs_in(told.news)} == {("alpha", 70, 2, 900)}
     assert [cost.seconds for cost in costs_in(told.news)] == pytest.approx([2.0, 5.0, 2.0], abs=1.0)
 
 
