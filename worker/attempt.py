@@ -37,6 +37,9 @@ from worker.waiting_checks import WaitingChecks
 
 log = getLogger(__name__)
 
+LOOK_SECONDS = 0.5
+"""How often a part that waits looks whether jobs still wait for the pace of its lane."""
+
 _Wanted = tuple[str, list[datetime]]
 """A job to claim, and when that was tried already: a claim may be made although the database reports an error."""
 
@@ -159,6 +162,10 @@ class AttemptRunner:
             if seconds > 0:
                 await asyncio.sleep(min(seconds, LEAD_SECONDS))
 
+    async def _wait_for_part(self, running: ActiveAttempt) -> None:
+        while (seconds := self._reporter.early_by(running.claimed, running.used)) > 0:  # noqa: ASYNC110  # nothing says it
+            await asyncio.sleep(min(seconds, LOOK_SECONDS))
+
     async def _stream(
         self,
         running: ActiveAttempt,
@@ -192,6 +199,8 @@ class AttemptRunner:
         try:
             if part is None:
                 await self._wait_until(running.claimed.send_at)
+            else:
+                await self._wait_for_part(running)
             async with self._upstreams.use(spec) as upstream:
                 tokens = None if part is None else part.estimated_tokens
                 running.sent = sent = self._reporter.send(running.claimed, running.used, tokens, spec.address_mark)

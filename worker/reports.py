@@ -6,12 +6,13 @@ upstream is held, a round begins at once.
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from jobs.dispatch.lane_news import Ended, LaneNews
+from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.lanes import Lanes
 from jobs.dispatch.rounds import Key
+from jobs.dispatch.turn_costs import Ended
 from jobs.dispatch.upstream_holds import proof_bytes
 from jobs.lifecycle.lease import Claimed
 from jobs.pace.reports import Accepted, Finished, Observed, Refused, Report, Unplanned, Unsent
@@ -47,6 +48,17 @@ class LaneReporter:
         ended = Ended(claimed.job.project, seconds, used.tokens, used.requests, claimed.reserved_tokens)
         self.lanes.note((claimed.upstream, claimed.job.model), LaneNews(ended=[ended]))
 
+    def early_by(self, claimed: Claimed, used: "Used") -> float:
+        """For how many seconds the next part of its text should wait. Nobody reserves a part: if short ones were sent
+        as soon as they could be, they would have all requests or tokens of their lane. So while jobs wait for its pace,
+        the parts of a text take no more of them than one stream has.
+        """
+        prices = self.lanes.prices_of((claimed.upstream, claimed.job.model))
+        if prices is None or used.began_at is None:
+            return 0.0
+        lasted = (self.now() - used.began_at).total_seconds()
+        return max(0.0, prices.of_used(used.tokens, used.requests) - lasted)
+
     def send(
         self, claimed: Claimed, used: "Used", unplanned_tokens: int | None = None, address_mark: str = ""
     ) -> "Sent":
@@ -54,6 +66,7 @@ class LaneReporter:
         is for the next part of a text: it has its place in flight, and no reservation of the lane's limits, so it takes
         these now.
         """
+        used.began_at = used.began_at or self.now()
         if unplanned_tokens is None:
             return Sent(self, claimed, claimed.reserved_tokens, used, address_mark)
         sent = Sent(self, claimed, unplanned_tokens, used, address_mark)
@@ -67,6 +80,8 @@ class Used:
 
     tokens: int = 0
     requests: int = 0
+    began_at: datetime | None = field(default=None, compare=False)
+    """When the first was sent."""
 
 
 class Sent:

@@ -1,27 +1,16 @@
 """The input and output of a lane's turn: news, wishes, holds, and the result."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, Self
+from typing import Self
 
 from jobs.dispatch.choice import Chosen
 from jobs.dispatch.holds import Hold, HoldKind
+from jobs.dispatch.turn_costs import Ended, TurnCosts
 from jobs.pace.reports import Report
 from jobs.upstreams import UpstreamSpec
-
-
-class Ended(NamedTuple):
-    """What a turn that is over has cost its project: a request, or all parts of a text."""
-
-    project: str
-    seconds: float
-    """For so long it had a stream."""
-    tokens: int = 0
-    """What it used of the lane's limit, or took if nobody knows."""
-    requests: int = 1
-    reserved: int = 0
-    """The tokens that were kept for it, and from all others, until it was over."""
 
 
 @dataclass(slots=True)
@@ -53,6 +42,40 @@ class LaneNews:
         self.proved_at = max(filter(None, (self.proved_at, later.proved_at)), default=None)
         self.wrote_at = max(filter(None, (self.wrote_at, later.wrote_at)), default=None)
         self.has_grown |= later.has_grown
+
+
+class UnwrittenNews:
+    """The news of all lanes, until a turn writes them; from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._news: dict[tuple[str, str], LaneNews] = {}
+
+    def add(self, key: tuple[str, str], news: LaneNews) -> None:
+        with self._lock:
+            self._news.setdefault(key, LaneNews()).add(news)
+
+    def take(self, key: tuple[str, str]) -> LaneNews:
+        """What is to be written now."""
+        with self._lock:
+            return self._news.pop(key, LaneNews())
+
+    def put_back(self, key: tuple[str, str], news: LaneNews) -> None:
+        """They could not be written; what was noted meanwhile is newer."""
+        with self._lock:
+            news.add(self._news.pop(key, LaneNews()))
+            self._news[key] = news
+
+    def keys(self) -> list[tuple[str, str]]:
+        """The oldest news first: a round may have no time for all."""
+        with self._lock:
+            return list(self._news)
+
+    def may_wait(self, key: tuple[str, str]) -> bool:
+        """Not for the jobs of a hundred other lanes, which fill a round: that text comes is true for seconds."""
+        with self._lock:
+            news = self._news.get(key)
+        return news is None or not news.has_grown
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +123,7 @@ class LaneTurn:
     """The next job waits for tokens that all models of the upstream share."""
     lifted: tuple[str, ...] | None = None
     """The news lifted the hold of the upstream: the batches to publish that to."""
+    prices: TurnCosts | None = None
 
 
 @dataclass(frozen=True, slots=True)

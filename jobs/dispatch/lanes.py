@@ -14,11 +14,12 @@ from time import monotonic
 
 from jobs.dispatch.due_lanes import DueLanes
 from jobs.dispatch.holds import Hold, HoldKind
-from jobs.dispatch.lane_news import Ended, LaneNews, LaneTurn, LaneWish
+from jobs.dispatch.lane_news import LaneNews, LaneTurn, LaneWish, UnwrittenNews
 from jobs.dispatch.lane_rooms import LaneRooms
 from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
 from jobs.dispatch.rounds import Key, Round, View
 from jobs.dispatch.shares import MOST_MODELS, StreamShares
+from jobs.dispatch.turn_costs import Ended, TurnCosts
 from jobs.dispatch.upstream_changes import UpstreamChanges
 from jobs.dispatch.upstream_total import UNLIMITED
 from jobs.dispatch.upstream_turns import UpstreamTurns
@@ -55,7 +56,7 @@ class Lanes:
         self._hint_seconds = hint_seconds
         self._upstreams = upstreams
         self._lock = threading.Lock()
-        self._news: dict[Key, LaneNews] = {}
+        self._news = UnwrittenNews()
         self._ended: list[Ended] = []
         self._changes = UpstreamChanges(database)
         self._due = DueLanes()
@@ -65,14 +66,14 @@ class Lanes:
         """Turns that are over and were not written in a round."""
         self._waiting = WaitingModels(MOST_MODELS)
         self._in_flight: dict[Key, int] = {}
-        self._crowded: set[Key] = set()
+        self._crowded: dict[Key, TurnCosts] = {}
         self._held: dict[str, Hold] = {}
         self._turn_seconds = 0.0
 
     def note(self, key: Key, news: LaneNews) -> None:
         """Add to the news of a lane; they are written in the next round."""
+        self._news.add(key, news)
         with self._lock:
-            self._news.setdefault(key, LaneNews()).add(news)
             self._ended += news.ended
 
     def in_flight(self, key: Key) -> int:
@@ -81,16 +82,14 @@ class Lanes:
 
     def write_news(self, key: Key) -> bool:
         """Write the news of a lane now, from any thread. False: another process has the lane at this moment."""
-        with self._lock:
-            news = self._news.pop(key, LaneNews())
-        turn = None
+        news, turn = self._news.take(key), None
         try:
             spec, streams = self._upstreams().find_or_bare(key[0]), self._turns.streams(key[0])
             wish = LaneWish(spec, key[1], (), 0, streams, news=news)
             turn = take_lane_turn(self._database, wish, self._hint_seconds)
         finally:
             if turn is None:
-                self._put_back(key, news)
+                self._news.put_back(key, news)
             else:
                 with self._lock:
                     self._over += [(key[0], *ended) for ended in turn.ended]
@@ -103,6 +102,10 @@ class Lanes:
     def is_eager(self, key: Key) -> bool:
         """Whether news of this lane should be written at once: jobs wait for its pace, or its upstream is held."""
         return key in self._crowded or key[0] in self._held
+
+    def prices_of(self, key: Key) -> TurnCosts | None:
+        """What its limits cost, if jobs wait for its pace."""
+        return self._crowded.get(key)
 
     def reserve(self, free: int, most_crashes: int, behind: Collection[str] = ()) -> Round:
         """Reserve jobs for up to `free` streams, less the hints that are under way already; none of the projects that
@@ -125,12 +128,13 @@ class Lanes:
             rooms = LaneRooms(specs, partial(self._room, view, closed), shared, most)
             grants = self._shares.share(rooms, weights, free, self._turns.look_ahead())
             has_more = rooms.are_all_taken or self._shares.has_more or self._waiting.has_more
-            owed = [key for key in self._keys_with_news(view) if key not in touched and key not in grants]
+            void = [key for key, counted in view.in_flight.items() if counted.void]
+            owed = [key for key in dict.fromkeys([*self._news.keys(), *void]) if key not in {*touched, *grants}]
             if not grants and not owed:
                 break
-            in_order = sorted([*grants, *owed], key=self._may_wait)
+            in_order = sorted([*grants, *owed], key=self._news.may_wait)
             for key in (key for key in in_order if key not in grants or shared[key[0]] > 0):
-                if key not in grants and self._may_wait(key) and monotonic() > until:
+                if key not in grants and self._news.may_wait(key) and monotonic() > until:
                     done.look(self._database.now())  # the rest of the news can wait for the next round
                     break
                 touched.add(key)
@@ -172,12 +176,6 @@ class Lanes:
         self._shares.note((job.project for job in turn.reserved), weights)
         self._turns.note(wish, turn, weights, self._shares.contenders.get(name, ()))
 
-    def _put_back(self, key: Key, news: LaneNews) -> None:
-        """They could not be written; what was noted meanwhile is newer."""
-        with self._lock:
-            news.add(self._news.pop(key, LaneNews()))
-            self._news[key] = news
-
     def _look(self, behind: Collection[str]) -> View:
         now = self._database.now()
         with self._database.read() as connection:
@@ -188,18 +186,6 @@ class Lanes:
             self._due.begin(found, are_all=not self._waiting.has_more)
             waiting = self._shares.look_at(found)
             return View.read(connection, now, self._hint_seconds, waiting)
-
-    def _keys_with_news(self, view: View) -> list[Key]:
-        """The oldest news first: a round may have no time for all."""
-        void = [key for key, counted in view.in_flight.items() if counted.void]
-        with self._lock:
-            return list(dict.fromkeys([*self._news, *void]))
-
-    def _may_wait(self, key: Key) -> bool:
-        """Not for the jobs of a hundred other lanes, which fill a round: that text comes is true for seconds."""
-        with self._lock:
-            news = self._news.get(key)
-        return news is None or not news.has_grown
 
     def _room(self, view: View, closed: Collection[Key], spec: UpstreamSpec, model: str) -> int:
         key = (spec.name, model)
@@ -225,9 +211,7 @@ class Lanes:
         name, model = key
         spec = upstreams.find_or_bare(name)
         others = any(other.name != name and other.takes(model) for other in upstreams.specs)
-        with self._lock:
-            news = self._news.pop(key, LaneNews())
-        waiting = self._turns.in_order(name, view.waiting.get(model, []))
+        news, waiting = self._news.take(key), self._turns.in_order(name, view.waiting.get(model, []))
         streams = self._turns.streams(name)
         return LaneWish(spec, model, waiting, most_crashes, streams, others, news, grants)
 
@@ -243,15 +227,15 @@ class Lanes:
             again = BROKEN_SECONDS
         finally:
             if turn is None:  # another process has the lane, or the database is away
-                self._put_back(wish.key, wish.news)
+                self._news.put_back(wish.key, wish.news)
         self._turn_seconds += _LEARNING * (monotonic() - began - self._turn_seconds)
         if turn is None:
             done.look(self._database.now() + timedelta(seconds=again))
             return None
         done.reserved += [job.id for job in turn.reserved]
-        self._crowded.discard(wish.key)
-        if turn.room <= 0 and wish.projects:
-            self._crowded.add(wish.key)
+        self._crowded.pop(wish.key, None)
+        if turn.room <= 0 and wish.projects and turn.prices is not None:
+            self._crowded[wish.key] = turn.prices
             done.look(turn.look_at)
         if turn.lifted is not None:
             done.lifted = True

@@ -105,7 +105,7 @@ class _Turn:
             returned = self._take_back(true())
             self._in_flight -= len(returned)
             taken_back += returned
-        costs = TurnCosts.of(lane, self._total, moment, wish.streams)
+        costs = TurnCosts.of(lane, self._total.lane, moment, wish.streams)
         ended = [(one.project, costs.of_ended(one)) for one in wish.news.ended]
         lifted = lift_hold(self._connection, wish.key[0], wish.news.accepted_at, wish.news.proved_at)
         held = Held.of(find_holds(self._connection), wish.key)
@@ -121,7 +121,7 @@ class _Turn:
         next_at = max(lane.next_at(self._in_flight, moment, needed), self._total.next_at(needed))
         look_at = datetime.fromtimestamp(next_at, self._now.tzinfo)
         is_short = self._is_short_of_all
-        return LaneTurn(chosen, self._in_flight, room, look_at, self._costs, ended, is_short, lifted)
+        return LaneTurn(chosen, self._in_flight, room, look_at, self._costs, ended, is_short, lifted, costs)
 
     def _store(self, *, restarts: bool) -> None:
         noted = news_columns(self._row, self._wish.news) | ({"restart": False} if restarts else {})
@@ -219,7 +219,7 @@ class _Turn:
             places.append({"of_id": job.id, "of_tokens": taken, "at": at} | of_upstream)
         if chosen:
             connection.execute(_reserving(), places)
-            costs = TurnCosts.of(self._lane, self._total, self._moment, wish.streams)
+            costs = TurnCosts.of(self._lane, self._total.lane, self._moment, wish.streams)
             self._costs = [costs.at_least(one["of_tokens"]) for one in places]
             choosing.note_served(chosen)
         return chosen

@@ -1,12 +1,23 @@
 """What a project's turn at an upstream costs: the largest share that it takes of what there is to share out."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
-from jobs.dispatch.lane_news import Ended
-from jobs.dispatch.upstream_total import UpstreamTotal
 from jobs.pace.lane import Lane
 from jobs.pace.tokens import BURST_SECONDS
+
+
+class Ended(NamedTuple):
+    """What a turn that is over has cost its project: a request, or all parts of a text."""
+
+    project: str
+    seconds: float
+    """For so long it had a stream."""
+    tokens: int = 0
+    """What it used of the lane's limit, or took if nobody knows."""
+    requests: int = 1
+    reserved: int = 0
+    """The tokens that were kept for it, and from all others, until it was over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +34,9 @@ class TurnCosts:
     streams: float
 
     @classmethod
-    def of(cls, lane: Lane, total: UpstreamTotal, now: float, streams: int) -> Self:
+    def of(cls, lane: Lane, of_upstream: Lane | None, now: float, streams: int) -> Self:
         """`streams`: so many have all processes together."""
-        both = [one for one in (lane, total.lane) if one is not None]
+        both = [one for one in (lane, of_upstream) if one is not None]
         of_all = float(min([streams, *(most for one in both if (most := _known_streams(one)) is not None)]))
         requests = [one.state.rate.lasting(one.limits.requests_per_minute) for one in both]
         tokens = [one.token_rate(now) for one in both]
@@ -41,7 +52,11 @@ class TurnCosts:
         """
         reserved, all_streams = self.of_token * ended.reserved, self.streams * ended.seconds
         kept = min(reserved, all_streams) if reserved > self.streams * BURST_SECONDS else 0.0
-        return max(ended.seconds, kept, self.of_token * ended.tokens, self.of_request * ended.requests)
+        return max(ended.seconds, kept, self.of_used(ended.tokens, ended.requests))
+
+    def of_used(self, tokens: int, requests: int) -> float:
+        """For how long a stream has all of its share of the limits that so much is of."""
+        return max(self.of_token * tokens, self.of_request * requests)
 
 
 def _known_streams(lane: Lane) -> int | None:

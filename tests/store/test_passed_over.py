@@ -9,8 +9,9 @@ from sqlalchemy import select, update
 from jobs.dispatch.choice import Chosen
 from jobs.dispatch.due_lanes import DueLanes
 from jobs.dispatch.holds import HoldKind, pause, resume
-from jobs.dispatch.lane_news import Ended, LaneNews, LaneTurn, LaneWish
+from jobs.dispatch.lane_news import LaneNews, LaneTurn, LaneWish
 from jobs.dispatch.lanes import Lanes
+from jobs.dispatch.turn_costs import Ended
 from jobs.dispatch.upstream_total import ALL_MODELS
 from jobs.dispatch.upstream_turns import UpstreamTurns
 from jobs.intake.submission import BatchOptions, submit_batch

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from jobs.dispatch.holds import read_holds
-from jobs.dispatch.lane_news import Ended, LaneNews
-from jobs.dispatch.turn_costs import TurnCosts
+from jobs.dispatch.lane_news import LaneNews
+from jobs.dispatch.turn_costs import Ended, TurnCosts
 from jobs.dispatch.waiting import find_why_waiting
 from jobs.intake.submission import BatchOptions, NewJob, submit_batch, submit_job
 from jobs.lifecycle.transitions import finish, hold_back
@@ -186,6 +186,9 @@ def test_a_job_that_waits_for_tokens_says_so_and_stores_what_it_takes(store: Sto
     waits = submit_job(store.database, asks).id
     worker.turn()
     assert find_why_waiting(store.database, [waits], [LIMITED], HINT_SECONDS)[waits].limited_by == "tokens"
+    prices = worker.lanes.prices_of(("default", "m1"))
+    assert prices is not None, "a part of a text that was sent now would be one too many"
+    assert prices.of_used(tokens * 2, 1) > 0
 
 
 def test_a_probe_goes_although_there_are_no_tokens_and_takes_none(store: Store) -> None:

@@ -13,10 +13,11 @@ from jobs.dispatch import lanes as dispatch_lanes
 from jobs.dispatch.due import count_in_flight_of_batches
 from jobs.dispatch.due_lanes import DueLanes
 from jobs.dispatch.holds import HoldKind, pause
-from jobs.dispatch.lane_news import Ended, LaneNews, LaneTurn, LaneWish
+from jobs.dispatch.lane_news import LaneNews, LaneTurn, LaneWish
 from jobs.dispatch.lane_rooms import LaneRooms
 from jobs.dispatch.reservation import take_lane_turn
 from jobs.dispatch.shares import StreamShares
+from jobs.dispatch.turn_costs import Ended
 from jobs.dispatch.upstream_turns import Ahead
 from jobs.intake.submission import BatchOptions, submit_batch, submit_job
 from jobs.lifecycle.transitions import finish

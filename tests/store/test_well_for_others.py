@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from jobs.dispatch.failure import MOST_DOUBTED, Failure, Judgement, Reason
-from jobs.dispatch.lane_news import Ended, LaneNews
+from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.others import LONGEST_SILENT_SECONDS, LONGEST_SURE_SECONDS
 from jobs.dispatch.outages import judge
+from jobs.dispatch.turn_costs import Ended
 from jobs.intake.submission import submit_job
 from jobs.model.endings import MAX_CRASHES
 from jobs.pace.state import WRITING_SECONDS

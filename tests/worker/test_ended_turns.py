@@ -4,10 +4,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
 from jobs.dispatch.lane_news import LaneNews
+from jobs.dispatch.turn_costs import TurnCosts
 from jobs.lifecycle.rescue import rescue_lost
 from jobs.model.status import JobStatus
 from jobs.pace.reports import Finished, Unplanned
@@ -39,6 +41,22 @@ def test_all_parts_of_a_text_are_one_turn_and_cost_what_they_take_together(
     assert len(ends) == cost.requests == 3
     assert cost.tokens == sum(report.used_tokens or 0 for report in ends) >= 35
     assert cost.seconds >= sum(report.at - report.sent_at for report in ends)
+
+
+def test_while_jobs_wait_the_parts_of_a_text_take_no_more_than_one_stream_has(
+    sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, short parts took the requests of their lane as soon as each could be sent, and nobody else started."""
+    job_id = submit(sqlite_database, max_continuations=8)
+    parts = [part("One ", completion=5), part("two ", completion=100), part("three.", end=WHOLE)]
+    with ScriptedUpstream(*parts) as upstream, worker_on(sqlite_database, redis_url, upstream.url) as worker:
+        told = news_of(worker, monkeypatch)
+        monkeypatch.setattr(worker.lanes, "prices_of", lambda _key: TurnCosts(0.005, 0.25, 1.0))
+        worker.run(job_id)
+    first, second, third = (report.sent_at for report in reports_in(told) if isinstance(report, Finished))
+    assert second - first >= 0.25, "a request"
+    assert third - first >= 0.005 * (15 + 110), "what they used in tokens"
+    assert job_and_text(sqlite_database, job_id) == (ANY, "One two three.")
 
 
 def test_a_turn_costs_its_stream_from_the_reservation_on() -> None:

@@ -8,8 +8,9 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import update
 
-from jobs.dispatch.lane_news import Ended, LaneNews
+from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.lanes import Lanes
+from jobs.dispatch.turn_costs import Ended, TurnCosts
 from jobs.lifecycle.lease import Claimed
 from jobs.pace.reports import Finished, Refused, Report, Unplanned, Unsent
 from jobs.store.database import Database
@@ -32,6 +33,7 @@ class Told:
 
     def __init__(self) -> None:
         self.news: list[LaneNews] = []
+        self.prices: TurnCosts | None = None
 
     def note(self, _key: tuple[str, str], news: LaneNews) -> None:
         self.news.append(news)
@@ -44,6 +46,9 @@ class Told:
 
     def is_eager(self, _key: tuple[str, str]) -> bool:
         return False
+
+    def prices_of(self, _key: tuple[str, str]) -> TurnCosts | None:
+        return self.prices
 
     def write_news(self, _key: tuple[str, str]) -> bool:
         return True
