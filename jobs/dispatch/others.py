@@ -74,9 +74,15 @@ def find_accepted(connection: Connection, upstream: str) -> tuple[datetime | Non
 
 def find_whole(connection: Connection, upstream: str, now: datetime) -> datetime | None:
     """When the latest job was sent there of which the text is whole; None: none of late."""
-    read = _latest(JobStatus.COMPLETED, now - timedelta(seconds=SUSPECT_SECONDS)).subquery()
+    read = _latest(JobStatus.COMPLETED).where(jobs.c.hinted_at >= now - timedelta(seconds=SUSPECT_SECONDS)).subquery()
     sent_at: datetime | None = connection.scalar(select(func.max(read.c.hinted_at)).where(read.c.upstream == upstream))
     return sent_at
+
+
+def find_served_projects(connection: Connection, upstream: str, before: datetime) -> set[str]:
+    """Whose jobs the upstream wrote whole texts for, of those that were sent last before this time."""
+    read = _latest(JobStatus.COMPLETED).where(jobs.c.hinted_at < before).subquery()
+    return set(connection.scalars(select(read.c.project).where(read.c.upstream == upstream).distinct()))
 
 
 def _is_expected(connection: Connection, upstream: str, now: datetime) -> bool:
@@ -107,11 +113,11 @@ def _ended_of_others(
     upstream: str, project: ScalarSelect[str], since: datetime, status: JobStatus
 ) -> Select[tuple[str]]:
     """A job of another project that was sent there since, and has ended so."""
-    read = _latest(status, since).subquery()
+    read = _latest(status).where(jobs.c.hinted_at >= since).subquery()
     return select(read.c.project).where(read.c.upstream == upstream, read.c.project != project).limit(1)
 
 
-def _latest(status: JobStatus, since: datetime) -> Select[tuple[str, str, datetime]]:
+def _latest(status: JobStatus) -> Select[tuple[str, str, datetime]]:
     latest = select(jobs.c.project, WENT_TO.label("upstream"), jobs.c.hinted_at)
-    latest = latest.where(jobs.c.status == status, jobs.c.hinted_at >= since)
+    latest = latest.where(jobs.c.status == status)
     return latest.with_hint(jobs, **using("jobs_hinted")).order_by(jobs.c.hinted_at.desc()).limit(MOST_READ)

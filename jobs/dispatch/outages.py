@@ -20,6 +20,7 @@ from jobs.dispatch.others import (
     do_others_run,
     do_others_send,
     find_accepted,
+    find_served_projects,
     find_whole,
     is_well,
 )
@@ -94,7 +95,10 @@ def _judge_held(connection: Connection, failure: Failure, hold: RowMapping, now:
         longest = SOON_SECONDS if is_long else LONGEST_PROBE_SECONDS
         cut_bytes = failure.written_bytes if failure.is_paid else None
         told = (failure.job_id, _reason(failure), failure.message)
-        put_off_probe(connection, hold, *told, now, cut_bytes=cut_bytes, longest_seconds=longest)
+        # No second one goes behind a stream that was cut, which is paid for, nor where there was no connection.
+        may_be_own = failure.by_status and not failure.is_paid
+        served = find_served_projects(connection, failure.upstream, hold["since"]) if may_be_own else None
+        put_off_probe(connection, hold, *told, now, cut_bytes=cut_bytes, longest_seconds=longest, served=served)
         if is_long:
             return Judgement(charged=True)
     # A stream that was cut has been paid for, so it does not go back without end.

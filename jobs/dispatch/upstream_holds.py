@@ -1,7 +1,9 @@
 """The system's holds of upstreams: begun by failures, probed at growing intervals, lifted by what a probe writes.
 
 What one project's jobs are refused may be their own fault. So a project that was not refused the same yet may probe at
-once, and the time of the next probe stays as it is if that fails.
+once, and the time of the next probe stays as it is if that fails. After that the projects take turns, and behind each
+probe that was refused by an answer that may be its own, one job of another project goes at once, rather of one that had
+whole texts before the hold: the probe may have been a job of somebody whose jobs always fail.
 
 A probe's first text lifts a hold, but not one that began with streams that were cut: such an upstream begins each text
 and breaks it off. That one is lifted by a text that is whole, or that is clearly longer than those that were cut.
@@ -101,8 +103,8 @@ def begin_probe(connection: Connection, upstream: str, projects: Collection[str]
     hold = Hold.from_row(row) if row is not None and row["held_by"] == "system" else None
     if hold is None or hold.probe_at is None or not hold.may_probe(projects, now):
         return None
-    later = now + timedelta(seconds=LOST_PROBE_SECONDS)
-    probe_at = later if hold.probe_at <= now else min(hold.probe_at, later)
+    # Behind one that goes before its time the next comes when it would have come without it.
+    probe_at = now + timedelta(seconds=LOST_PROBE_SECONDS) if hold.probe_at <= now else hold.probe_at
     connection.execute(update(holds).where(_of(upstream)).values(probe_at=probe_at, probe_job=None))
     return hold
 
@@ -114,11 +116,14 @@ def name_probe(connection: Connection, upstream: str, job_id: str | None, again_
 
 
 def end_probe(connection: Connection, upstream: str, job_id: str, again_at: datetime) -> None:
-    """The probe has shown nothing, because it was not sent or failed by itself: let another one go at this time."""
+    """The probe has shown nothing, because it was not sent or failed by itself: let another one go at this time, rather
+    of another project. One whose jobs all fail by themselves would have each of them go, and nobody else's.
+    """
     row = find_system_hold(connection, upstream)
     if row is not None and row["probe_job"] == job_id:
-        known = Hold.from_row(row)
-        last_probe = _last_probe(job_id, known.refused_projects, known.reason)
+        known, projects = Hold.from_row(row), _projects_of(connection, job_id)
+        others = [project for project in known.refused_projects if project not in projects]
+        last_probe = _last_probe(job_id, [*others, *projects], known.reason)
         again = {"probe_at": again_at, "probe_job": None, "last_probe": last_probe}
         connection.execute(update(holds).where(_of(upstream)).values(**again))
 
@@ -157,9 +162,11 @@ def put_off_probe(
     cut_bytes: int | None = None,
     least_seconds: float = 0.0,
     longest_seconds: float = LONGEST_PROBE_SECONDS,
+    served: Collection[str] | None = None,
 ) -> None:
     """The probe has failed by its upstream's fault: the hold is for that reason now, and the next probe comes later. It
-    does not for the first probe of a project.
+    does not for the first probe of a project. With `served`, what it was told may be about this job alone, and
+    another project may send one more at once: that which was asked longest ago, rather one of `served`.
     """
     known = Hold.from_row(hold)
     projects = _projects_of(connection, job_id)
@@ -171,6 +178,8 @@ def put_off_probe(
     if is_first and known.probe_at is not None:
         probe_at = max(min(probe_at, known.probe_at), now + timedelta(seconds=least_seconds))
     refused = [project for project in known.refused_projects if project not in projects]
+    if served is not None and refused and not is_first:
+        refused.remove(next((project for project in refused if project in served), refused[0]))
     # What is refused or not reached at all is no longer an upstream that begins texts and breaks them off.
     cut = None if cut_bytes is None else max(cut_bytes, hold["cut_bytes"] or 0)
     connection.execute(

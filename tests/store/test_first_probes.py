@@ -6,12 +6,14 @@ from datetime import timedelta
 import pytest
 
 from jobs.dispatch.holds import MOST_REFUSED_PROJECTS, Hold, read_holds
+from jobs.dispatch.upstream_holds import end_probe_now
 from jobs.intake.submission import submit_job
+from jobs.lifecycle import transitions
 from jobs.lifecycle.lease import claim
 from jobs.lifecycle.transitions import hold_back
 from jobs.tables import holds, jobs
 from tests.store.failing import due, fail
-from tests.store.store_fixtures import LEASE, REFUSED, Store, new_job, store, written
+from tests.store.store_fixtures import LEASE, REFUSED, USAGE, Store, new_job, store, written
 
 __all__ = ["store"]  # a fixture
 
@@ -24,13 +26,20 @@ def submit(store: Store, *projects: str, model: str = "m1") -> list[str]:
     return found
 
 
-def refuse(store: Store, job_id: str, reason: str = "key") -> Hold:
+def refuse(store: Store, job_id: str, reason: str = "key", *, by_status: bool = True) -> Hold:
     """This job is sent and told so, and waits again; the hold afterwards."""
     claimed = store.claim(job_id)
-    fail(store, job_id, reason)
+    fail(store, job_id, reason, by_status=by_status)
     hold_back(store.database, job_id, claimed.attempt, written(), REFUSED, store.clock.now, refused=False)
     [hold] = read_holds(store.database)
     return hold
+
+
+def complete(store: Store, project: str) -> None:
+    [job_id] = submit(store, project)
+    assert due(store) == [job_id]
+    claimed = store.claim(job_id)
+    assert transitions.finish(store.database, job_id, claimed.attempt, written("Rain.", usage=USAGE))
 
 
 def held_by_alpha(store: Store, probes: int = 0, reason: str = "key") -> Hold:
@@ -79,7 +88,7 @@ def test_a_probe_of_a_project_that_fails_at_once_is_its_only_one_until_it_is_tim
 def test_the_projects_take_turns_with_probes_and_the_interval_grows(store: Store) -> None:
     hold = held_by_alpha(store)
     submit(store, "beta", "beta")
-    hold = refuse(store, due(store)[0])
+    hold = refuse(store, due(store)[0], "away", by_status=False)
     probed, waits = [], []
     for _ in range(4):
         assert due(store) == []
@@ -87,12 +96,88 @@ def test_the_projects_take_turns_with_probes_and_the_interval_grows(store: Store
         store.clock.now = hold.probe_at
         [probe] = due(store)
         probed += projects_of(store, [probe])
-        hold = refuse(store, probe)
+        hold = refuse(store, probe, "away", by_status=False)
         assert hold.probe_at is not None
         waits.append((hold.probe_at - store.clock.now).total_seconds())
     assert probed == ["alpha", "beta", "alpha", "beta"]
     assert waits == sorted(waits)
     assert waits[-1] > 4 * waits[0]
+
+
+@pytest.mark.parametrize("reason", ["failing", "odd", "key"])
+def test_behind_a_probe_that_was_told_what_may_be_its_own_one_of_a_served_project_goes_at_once(
+    store: Store, reason: str
+) -> None:
+    """Before, all waited for another interval, which had doubled, when the probe's project was one that always fails:
+    in all 45 s after an outage of 20 s, in place of 13.
+    """
+    for project in ("alpha", "delta"):
+        complete(store, project)
+        store.clock.advance(60)
+    hold = held_by_alpha(store)
+    for project in ("beta", "gamma", "delta"):
+        submit(store, *[project] * 4)
+        hold = refuse(store, due(store)[0], reason)
+    rounds, waits = [], []
+    for _ in range(4):
+        assert due(store) == []
+        assert hold.probe_at is not None
+        store.clock.now = hold.probe_at
+        [probe] = due(store)
+        hold = refuse(store, probe, reason)
+        assert hold.probe_at is not None
+        waits.append((hold.probe_at - store.clock.now).total_seconds())
+        [second] = due(store)
+        after = refuse(store, second, reason)
+        assert after.probe_at == hold.probe_at  # nobody waits longer for it
+        rounds.append([probe, second])
+    probed = [projects_of(store, one) for one in rounds]
+    assert all(first != second and second in ("alpha", "delta") for first, second in probed)
+    assert {first for first, _ in probed} & {"beta", "gamma"}  # that were never served, and have their turns
+    assert waits == sorted(waits)
+    assert waits[-1] > 4 * waits[0]
+
+
+def test_where_nobody_was_served_the_one_that_was_asked_longest_ago_goes_at_once(store: Store) -> None:
+    hold = held_by_alpha(store)
+    for project in ("beta", "gamma"):
+        submit(store, project, project)
+        hold = refuse(store, due(store)[0], "failing")
+    assert hold.refused_projects == ("alpha", "beta", "gamma")
+    assert hold.probe_at is not None
+    store.clock.now = hold.probe_at
+    [probe] = due(store)
+    longest_ago = next(name for name in hold.refused_projects if name != store.job(probe).project)
+    refuse(store, probe, "failing")
+    assert projects_of(store, due(store)) == [longest_ago]
+
+
+@pytest.mark.parametrize(("reason", "by_status"), [("away", False), ("cut", False), ("broken", True)])
+def test_no_second_one_goes_where_no_connection_came_about_or_a_stream_was_paid_for(
+    store: Store, reason: str, by_status: bool
+) -> None:
+    hold = held_by_alpha(store)
+    submit(store, "beta", "beta")
+    hold = refuse(store, due(store)[0])
+    assert hold.probe_at is not None
+    store.clock.now = hold.probe_at
+    refuse(store, due(store)[0], reason, by_status=by_status)
+    assert due(store) == []
+
+
+def test_a_project_whose_probes_end_by_their_own_fault_takes_turns_with_the_others(store: Store) -> None:
+    """Each shows nothing, so the next one goes at once; before, all of one project's went, and nobody else's."""
+    held_by_alpha(store)
+    submit(store, *["beta"] * 4)
+    probed = []
+    for _ in range(4):
+        [probe] = due(store)
+        probed += projects_of(store, [probe])
+        claimed = store.claim(probe)
+        transitions.fail(store.database, probe, claimed.attempt, written(), REFUSED)
+        end_probe_now(store.database, "default", probe)
+    assert probed[:2] == ["beta", "alpha"]
+    assert set(probed[2:]) == {"alpha", "beta"}
 
 
 def test_a_limit_of_one_projects_model_is_probed_at_once_by_another_project_and_then_in_its_time(store: Store) -> None:
