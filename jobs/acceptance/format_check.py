@@ -153,7 +153,16 @@ class FormatCheck:
                 took, spent = monotonic() - began, _spent.get()
                 if spent is not None and took > _SLOW_SECONDS:
                     _spent.set(spent + took)
+            if self._stops == stops:
+                self._start_next()
         raise TooSlowError
+
+    def _start_next(self) -> None:
+        """Behind a question that has ended its process, and still in its turn: else the next one, of another project,
+        would seem to take the half second, and that project to be slow.
+        """
+        with suppress(OSError):  # the next question that needs it tells
+            self._try({"schema": None, "text": None})
 
     def _try(self, question: dict[str, Any]) -> tuple[dict[str, Any] | None, int | None]:
         """The child's answer; without one, what ended the child."""
