@@ -1,9 +1,7 @@
 """What has been clean for long enough may become more, but only what holds requests back."""
 
-from jobs.pace.state import TRIAL_AFTER, State
+from jobs.pace.state import MUCH_LESS, PROBE_SECONDS, TRIAL_AFTER, State
 
-PROBE_SECONDS = 300.0
-"""A lane with few calls probes by time."""
 PAUSE_COST = 20.0
 """After a refusal with Retry-After, so many times that pass before a probe: it may cost one per cent of the time."""
 QUIET_SECONDS = 1.0
@@ -24,9 +22,23 @@ def grow(state: State, now: float) -> None:
     if by_rate and state.window.growth == "probe" and now - state.window.grown_at >= UNUSED_SECONDS:
         state.window.end_probe()
     quiet = now - max(state.refused_at, state.window.cut_at)
-    if quiet < PAUSE_COST * state.hinted_pause or (state.clean < state.probe_after and quiet < PROBE_SECONDS):
+    if quiet < PAUSE_COST * state.hinted_pause:
         return
+    is_time = state.clean >= state.probe_after or quiet >= PROBE_SECONDS
     if by_rate and state.window.growth != "probe":
-        state.rate.probe(now)
-    elif not by_rate and state.rate.growth != "probe" and now - state.window_held_at < LIMITING_SECONDS:
+        if is_time or quiet >= state.try_seconds:
+            _probe_rate(state, now, is_time=is_time)
+    elif not by_rate and is_time and state.rate.growth != "probe" and now - state.window_held_at < LIMITING_SECONDS:
         state.window.probe(now)
+
+
+def _probe_rate(state: State, now: float, *, is_time: bool) -> None:
+    """After much was cut try the rate before, by time: a lane that was cut for what only somebody is refused has few
+    calls left, and would need minutes for so many clean ones.
+    """
+    rate = state.rate.learned
+    if rate is not None and state.rate.growth == "hold" and rate < MUCH_LESS * state.rate_before:
+        state.rate.probe(now, state.rate_before / rate - 1)
+    elif is_time:
+        state.rate_before = 0.0
+        state.rate.probe(now)

@@ -17,6 +17,11 @@ TRIAL_AFTER = 3
 STRAY_EVERY = 60
 FIRST_PROBE = 150
 """Clean calls before the first probe."""
+MUCH_LESS = 0.9
+"""Below this share of what was held, much was cut."""
+TRY_SECONDS, PROBE_SECONDS = 10.0, 300.0
+"""After much was cut a probe comes by time: first so soon, after each that is refused twice as late, up to the second.
+"""
 
 WRITING_SECONDS = 3.5
 """A lane that got text so lately is being written. Workers look every second, and note it again where the row's time is
@@ -33,6 +38,9 @@ class State(msgspec.Struct):
     clean: int = 0
     """Requests accepted since the last refusal."""
     probe_after: int = FIRST_PROBE
+    try_seconds: float = TRY_SECONDS
+    rate_before: float = 0.0
+    """What was held before much was cut of it. 0: nothing was."""
     in_a_row: int = 0
     refused_at: float = 0.0
     cut_at: float = 0.0
@@ -54,6 +62,10 @@ class State(msgspec.Struct):
     """Since nothing is accepted any more, the rate has been set to what was accepted in the last minute."""
     suspect: tuple[int, int] | None = None
     """In flight and accepted in a second at a refusal that may have been of either."""
+    is_rate_tried: bool = False
+    """The rate has been kept once to see whether it was that; versions before did not do so."""
+    is_rate_guessed: bool = False
+    """It is kept for that now."""
     accepted_at: float = 0.0
     paused_until: float = 0.0
     hinted_pause: float = 0.0

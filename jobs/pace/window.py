@@ -160,6 +160,10 @@ class Window(msgspec.Struct):
         self.cut_at = self.grown_at = now
         self.waits = []
 
+    def search(self, now: float) -> None:
+        """See whether more are accepted than were, one step after the other."""
+        self.cut(self.size, now, searching=True)
+
     def forget(self) -> None:
         """What was learned of refusals was of another limit."""
         self.end_probe()
