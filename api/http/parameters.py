@@ -131,7 +131,8 @@ async def read_filter(
         Query(
             min_length=1,
             max_length=LONGEST_SEARCH,
-            description="Jobs whose text so far contains exactly this, ignoring case.",
+            description="Jobs whose text so far contains exactly this, ignoring case, or whose `custom_id` begins with"
+            " it. Prompts are not searched.",
         ),
     ] = None,
 ) -> JobFilter:

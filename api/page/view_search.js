@@ -98,11 +98,11 @@ export function searchView(query) {
     showName();
     const showText = (written) => {
       text = written;
-      put(snippet, ...around(text, sought));
+      if (text) put(snippet, ...around(text, sought));
       showName();
     };
+    if (job.error) snippet.textContent = sentenceOf(job.error);
     if (sought || (job.bytes && !job.error)) readText(job, showText);
-    else if (job.error) snippet.textContent = sentenceOf(job.error);
     return el(
       "li",
       { class: "hit" },

@@ -2,7 +2,8 @@
 
 Among a million jobs a page must be found through an index, and each kind of filter has its own: see the indexes in
 `jobs/tables/`. Common texts are found by walking one of them in order until the page is full. For a rare text that
-walk would read every job, so after some length of it the index of texts is asked (`jobs/store/text_index.py`).
+walk would read every job, so after some length of it the index of texts is asked (`jobs/store/text_index.py`), and
+that of names (`jobs/store/sought.py`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,11 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     Connection,
     FromClause,
-    LargeBinary,
     RowMapping,
     Select,
     String,
@@ -33,13 +32,12 @@ from sqlalchemy.sql.operators import custom_op
 from jobs.model.ids import first_id
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
-from jobs.store.contains import folded
 from jobs.store.database import Database
 from jobs.store.metadata_pairs import pair_number
 from jobs.store.pages import in_portions
 from jobs.store.projects import keep_seconds_of
-from jobs.store.text_index import find_with_text
-from jobs.tables import LIST_COLUMNS, drafts, jobs, metadata_pairs, texts
+from jobs.store.sought import find_sought, is_sought
+from jobs.tables import LIST_COLUMNS, drafts, jobs, metadata_pairs
 
 _LONGEST_SUBMIT = timedelta(minutes=10)
 _WALK = 2000
@@ -57,7 +55,9 @@ another column finds."""
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs to list; None means any. `text` is one substring of the text so far, found whatever its case."""
+    """Which jobs to list; None means any. `text` stands somewhere in the text so far, whatever its case, or is the
+    beginning of the `custom_id`.
+    """
 
     batch_id: str | None = None
     status: JobStatus | None = None
@@ -118,33 +118,25 @@ class _Query:
 def _read_with_text(
     connection: Connection, query: _Query, text: str, project: str | None, limit: int
 ) -> list[RowMapping]:
-    # A subquery for each row, in order, until the page is full: PostgreSQL cannot guess how often a text is found, and
-    # with a join it read all of a million for a page of fifty.
     is_sqlite = connection.dialect.name == "sqlite"
-    found = _contains(text) if is_sqlite else texts.c.text.icontains(text, autoescape=True)
-    has_text = select(found).where(texts.c.job_id == jobs.c.id).scalar_subquery()
+    wanted = is_sought(text, is_sqlite=is_sqlite)
     end = query.find_end_of_walk(connection, _WALK)
     if end is None:
-        return query.read(connection, limit, has_text)
+        return query.read(connection, limit, wanted)
     walked = query.key >= end if query.newest_first else query.key <= end
-    rows = query.read(connection, limit, has_text, walked)
+    rows = query.read(connection, limit, wanted, walked)
     if len(rows) == limit:
         return rows
     candidates = None
     if is_sqlite or query.find_end_of_walk(connection, _WALK_ON_POSTGRESQL) is not None:
-        candidates = find_with_text(connection, text, beyond=end, newest_first=query.newest_first, project=project)
+        candidates = find_sought(connection, text, beyond=end, newest_first=query.newest_first, project=project)
     if candidates is None:  # they are few, or the index cannot tell
-        return rows + query.read(connection, limit - len(rows), has_text, ~walked)
+        return rows + query.read(connection, limit - len(rows), wanted, ~walked)
     for some in in_portions(candidates, _IDS_PER_READ):
-        rows += query.read(connection, limit - len(rows), has_text, jobs.c.id.in_(some))
+        rows += query.read(connection, limit - len(rows), wanted, jobs.c.id.in_(some))
         if len(rows) == limit:
             break
     return rows
-
-
-def _contains(text: str) -> ColumnElement[bool]:
-    # As bytes: the driver would decode all of the text in one call, 80 ms for 16 MB, with the interpreter's lock held.
-    return func.longhand_contains(cast(texts.c.text, LargeBinary), folded(text), type_=Boolean)
 
 
 def _query(

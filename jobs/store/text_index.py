@@ -26,7 +26,7 @@ _MOST_GRAMS = 24
 """A longer text is looked up by about this many of its trigrams; more of them only cost."""
 _MOST_ENDINGS = 500
 """One or two letters are looked up by the trigrams that begin with them, if there are no more than this."""
-_MOST_CANDIDATES = 100_000
+MOST_CANDIDATES = 100_000
 """If more texts than this match, the index does not help: their ids alone are 10 MB."""
 
 MOST_INDEXED_CHARACTERS = 65_536
@@ -160,8 +160,8 @@ def find_with_text(
     if project is not None:  # here, because the index knows none: others may have the text in 100,000 jobs
         found = found.where(select(jobs.c.id).where(jobs.c.id == either.c.job_id, jobs.c.project == project).exists())
     found = found.order_by(either.c.job_id.desc() if newest_first else either.c.job_id)
-    ids = connection.scalars(found.limit(_MOST_CANDIDATES + 1)).all()
-    return ids if len(ids) <= _MOST_CANDIDATES else None
+    ids = connection.scalars(found.limit(MOST_CANDIDATES + 1)).all()
+    return ids if len(ids) <= MOST_CANDIDATES else None
 
 
 def _match(connection: Connection, wanted: str) -> str | None:

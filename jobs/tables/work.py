@@ -177,7 +177,9 @@ jobs = Table(
     Index("jobs_by_status", "project", "status", "id"),
     Index("jobs_by_model", "project", "model", "id"),
     Index("jobs_by_model_and_status", "project", "model", "status", "id"),
-    Index("jobs_by_custom_id", "project", "custom_id", "id", sqlite_where=NAMED, postgresql_where=NAMED),
+    # By bytes on PostgreSQL, so that it also finds names by their beginning.
+    Index("jobs_by_custom_id", "project", "custom_id", "id", sqlite_where=NAMED, postgresql_where=NAMED,
+          postgresql_ops={"custom_id": "text_pattern_ops"}),
     Index("jobs_in_batch", "batch_id", "id"),
     # For dispatch and rescue, which know no project:
     Index("jobs_by_batch", "batch_id", "status", "model", text("priority DESC"), "id"),

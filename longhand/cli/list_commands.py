@@ -30,7 +30,7 @@ def jobs(
     batch: Annotated[str | None, typer.Option(metavar="ID")] = None,
     model: str | None = None,
     custom_id: str | None = None,
-    text: str | None = None,
+    search: Annotated[str | None, typer.Option("--search", "--text", metavar="WORDS")] = None,
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -40,7 +40,7 @@ def jobs(
         "status": status.value if status else None,
         "model": model,
         "custom_id": custom_id,
-        "q": text,
+        "q": search,
     }
     with open_client() as client:
         found = list(client.jobs(limit=limit + 1, **filters))  # one more than is shown tells whether there are more

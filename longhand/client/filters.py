@@ -17,7 +17,7 @@ class JobFilters(TypedDict, total=False):
     created_after: float | str | None
     created_before: float | str | None
     q: str | None
-    """Jobs whose text so far contains exactly this, ignoring case."""
+    """Jobs whose text so far contains exactly this, ignoring case, or whose `custom_id` begins with it."""
 
 
 def query_of(filters: JobFilters) -> dict[str, str]:

@@ -65,6 +65,8 @@ def test_jobs_are_found_by_each_filter(client: httpx.Client, database: Database,
         ({"q": "GRÜSSE"}, []),
         ({"q": "grüße AUS 100%"}, [plain]),
         ({"q": "100_"}, []),
+        ({"q": "min"}, [of_batch]),
+        ({"q": "min", "status": "completed"}, []),
     ]:
         assert ids(client.get("/v1/jobs", params=query)) == expected, query
 

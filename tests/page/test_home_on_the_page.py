@@ -32,6 +32,11 @@ def test_home_lists_batches_and_single_articles_newest_first_and_each_kind_alone
     expect(rows.first.locator("h2")).to_have_text("Write a note about a lighthouse.")
     expect(page.get_by_role("link", name="On the page", exact=True)).to_have_count(0)
 
-    page.get_by_label("Search written texts").fill("light")
+    page.get_by_label("Search texts and custom_ids").fill("light")
     page.keyboard.press("Enter")
     visit.heading("Search: “light”")
+
+    page.get_by_label("Words in the text, or how the custom_id begins").fill("on")
+    page.keyboard.press("Enter")
+    visit.heading("Search: “on”")
+    expect(page.locator(".hit h2").get_by_text("one", exact=True)).to_be_visible()

@@ -126,7 +126,7 @@ def test_the_fields_of_a_search_stand_in_one_line(visit: Visit) -> None:
     visit.heading("Search")
     boxes = [visit.page.locator(one).bounding_box() for one in ("#q", "#status", "#model", ".search button")]
     assert len({(box["y"], box["height"]) for box in boxes if box}) == 1, boxes
-    expect(visit.page.get_by_label("Words in the written text")).to_be_visible()
+    expect(visit.page.get_by_label("Words in the text, or how the custom_id begins")).to_be_visible()
 
 
 def test_the_focus_goes_along_with_the_view(visit: Visit, routes: dict[str, str]) -> None:

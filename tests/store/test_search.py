@@ -12,7 +12,7 @@ from jobs.lifecycle.rescue import rescue_lost
 from jobs.lifecycle.retry import retry_job
 from jobs.lifecycle.transitions import fail, finish
 from jobs.model.status import JobStatus
-from jobs.store import search
+from jobs.store import search, sought
 from jobs.store.database import Database
 from jobs.store.text_index import drop_text_index, find_with_text, make_text_index
 from jobs.tables import jobs, texts
@@ -160,7 +160,7 @@ def test_a_project_with_few_jobs_is_walked_whole_on_postgresql(
     """PostgreSQL read what its index found in all projects: 5 s for 20,000 texts of 16 kB."""
     monkeypatch.setattr(search, "_WALK", 1)
     asked = mock.Mock(side_effect=find_with_text)
-    monkeypatch.setattr(search, "find_with_text", asked)
+    monkeypatch.setattr(sought, "find_with_text", asked)
     store = Store(trigram_database)
     wanted = completed(store, "a lighthouse")
     completed(store, "a harbour"), completed(store, "a bridge")
