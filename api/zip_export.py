@@ -6,7 +6,7 @@ from datetime import UTC
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from api.export_words import WORDS, ExportWords, Language
-from jobs.model.article_names import article_stem
+from jobs.model.article_names import NameBy, article_stem
 from jobs.model.message import has_calls
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
@@ -16,14 +16,16 @@ _REMARKS = "remarks.txt"
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # a ZIP knows no earlier time
 
 
-def zip_chunks(results: Iterable[StoredResult], language: Language = "en") -> Iterator[bytes]:
+def zip_chunks(
+    results: Iterable[StoredResult], language: Language = "en", name_by: NameBy | None = None
+) -> Iterator[bytes]:
     """Files named as `longhand results -o` names them. `remarks.txt` says which texts are missing or not whole."""
     sink = _Sink()
     remarks: list[str] = []
     with ZipFile(sink, "w", ZIP_DEFLATED) as archive:
         for number, result in enumerate(results, 1):
             job = result.job
-            stem = article_stem(number, job.custom_id, job.id, result.text or "")
+            stem = article_stem(number, job.custom_id, job.id, result.text or "", name_by)
             if remark := _remark(result, WORDS[language]):
                 remarks.append(WORDS[language].remark.format(stem, remark))
             if result.text or (_is_whole(job) and not has_calls(job.message)):

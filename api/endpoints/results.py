@@ -14,7 +14,7 @@ from api.finding import find_batch
 from api.http.parameters import BatchId, v1_routes
 from api.services import ServicesDep, reading
 from api.zip_export import zip_chunks
-from jobs.model.article_names import export_stem
+from jobs.model.article_names import NameBy, export_stem
 from jobs.store.groups_by_bytes import Also, most_bytes_at_once
 from jobs.store.queries import stream_results
 
@@ -46,6 +46,13 @@ def get_results(
     lang: Annotated[
         Literal["en", "zh"], Query(description="The language of headings and remarks; JSON Lines has none.")
     ] = "en",
+    name_by: Annotated[
+        NameBy,
+        Query(
+            description="What names the files of a ZIP: the `custom_id`, else the first heading, else the job id; or"
+            " first the heading, or only the job id. The other formats have one file."
+        ),
+    ] = NameBy.CUSTOM_ID,
 ) -> Response:
     """Every job of a batch in input order, with its status.
 
@@ -66,7 +73,7 @@ def get_results(
         case "md":
             lines = map(str.encode, md_lines(batch, results, lang))
         case "zip":
-            lines = zip_chunks(results, lang)
+            lines = zip_chunks(results, lang, name_by)
     name = f'attachment; filename="{batch_id}.{format}"'
     if title := (batch.metadata or {}).get("title"):
         name += f"; filename*=utf-8''{quote(export_stem(batch_id, title), safe='')}.{format}"

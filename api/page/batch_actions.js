@@ -1,18 +1,29 @@
 // What one can do with a batch: download it, pause it, cancel it, let its failures run again, delete it.
 
 import { deleteButton } from "./delete_button.js";
-import { act, ask, el, say } from "./dom.js";
+import { act, ask, el, menu, say } from "./dom.js";
 import { downloadLink } from "./download.js";
 import { call } from "./net.js";
 import { isFinal } from "./status.js";
 import { language, t } from "./words.js";
 
 const RETRIED = ["failed", "expired"];
-const FORMATS = ["md", "zip", "jsonl", "csv"];
+const FORMATS = ["md", "jsonl", "csv", "zip"];
+/** What names the files in a ZIP. */
+const NAMES = ["custom_id", "heading", "id"];
 
 /** The buttons; `show(batch)` brings them up to date, `onFault(error)` is told what went wrong, or null. */
 export function batchActions(state, onFault) {
   const results = (format) => `/v1/batches/${state.id}/results?format=${format}&lang=${language}`;
+  const links = FORMATS.map((format) => {
+    const word = t(`download.${format}`);
+    return downloadLink(results(format), `${state.id}.${format}`, t("download.as", { word }), word, onFault);
+  });
+  const zip = links[FORMATS.indexOf("zip")];
+  const nameBy = menu(
+    { "aria-label": t("download.name_by"), title: t("download.name_by"), onchange: nameFiles },
+    NAMES.map((one) => [one, t(`download.name_by.${one}`)]),
+  );
   const cancel = el("button", { type: "button", class: "grave-quiet", onclick: cancelBatch }, t("cancel"));
   const pause = el("button", { type: "button", onclick: pauseBatch }, t("batch.pause"));
   const retry = el("button", { type: "button", onclick: retryFailures });
@@ -26,10 +37,8 @@ export function batchActions(state, onFault) {
       "span",
       { class: "downloads", role: "group", "aria-label": t("download") },
       el("span", { class: "label", "aria-hidden": "true" }, t("download")),
-      ...FORMATS.map((format) => {
-        const word = t(`download.${format}`);
-        return downloadLink(results(format), `${state.id}.${format}`, t("download.as", { word }), word, onFault);
-      }),
+      ...links,
+      nameBy,
     ),
     retry,
     retryCut,
@@ -38,6 +47,10 @@ export function batchActions(state, onFault) {
     cancel,
     remove,
   );
+
+  function nameFiles() {
+    zip.href = `${results("zip")}&name_by=${nameBy.value}`;
+  }
 
   async function cancelBatch() {
     const { total, completed, failed } = state.batch.request_counts;

@@ -4,7 +4,7 @@ import { el } from "./dom.js";
 import { heldKey } from "./key.js";
 import { callFile } from "./net.js";
 
-/** A link that saves `href` under `name`. `onFault(error)` is told what went wrong. */
+/** A link that saves `href` (or what is made of it later) under `name`. `onFault(error)` is told what went wrong. */
 export function downloadLink(href, name, label, words, onFault) {
   const link = el("a", { class: "button", href, download: name, "aria-label": label, onclick: save }, words);
   let busy = false;
@@ -16,7 +16,7 @@ export function downloadLink(href, name, label, words, onFault) {
     busy = true;
     link.setAttribute("aria-busy", "true");
     try {
-      const { file, named } = await callFile(href);
+      const { file, named } = await callFile(link.getAttribute("href"));
       const url = URL.createObjectURL(file);
       el("a", { href: url, download: named ?? name }).click();
       // Not at once: the browser has only begun to read it.

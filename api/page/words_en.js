@@ -47,6 +47,10 @@ export const WORDS = {
   "details": "Details",
   "download": "Download",
   "download.as": "Download as {word}",
+  "download.name_by": "What names the files in the ZIP",
+  "download.name_by.custom_id": "files by custom_id",
+  "download.name_by.heading": "files by heading",
+  "download.name_by.id": "files by job id",
 
   // Numbers, times and durations.
   "unknown": "unknown",

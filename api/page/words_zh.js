@@ -47,6 +47,10 @@ export const WORDS = {
   "details": "详细信息",
   "download": "下载",
   "download.as": "下载为 {word}",
+  "download.name_by": "ZIP 中的文件用什么命名",
+  "download.name_by.custom_id": "按 custom_id 命名",
+  "download.name_by.heading": "按标题命名",
+  "download.name_by.id": "按任务编号命名",
 
   // 数字、时间与时长。
   "unknown": "未知",

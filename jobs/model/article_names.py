@@ -2,15 +2,25 @@
 
 import re
 import unicodedata
+from enum import StrEnum
 
 _LOOKED_AT = 2000
 
 
-def article_stem(number: int, custom_id: str | None, job_id: str, text: str = "") -> str:
+class NameBy(StrEnum):
+    """What names an article's file first."""
+
+    CUSTOM_ID = "custom_id"
+    HEADING = "heading"
+    ID = "id"
+
+
+def article_stem(number: int, custom_id: str | None, job_id: str, text: str = "", name_by: NameBy | None = None) -> str:
     """The name of an article's file without its end: by its custom id, else its first heading, as the page calls it,
-    else by its job. `number` counts from 1.
+    else by its job; what `name_by` says comes first. `number` counts from 1.
     """
-    return f"{number:04}-{safe_name(custom_id or heading_of(text) or job_id)}"
+    first = {NameBy.HEADING: heading_of(text), NameBy.ID: job_id}.get(name_by) if name_by else None
+    return f"{number:04}-{safe_name(first or custom_id or heading_of(text) or job_id)}"
 
 
 def export_stem(resource_id: str, name: object) -> str:

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from jobs.model.article_names import NameBy
 from longhand.cli.arguments import AsJson, Id, confirm
 from longhand.cli.command_client import open_client
-from longhand.cli.results import ExportReport, copy_results, form_of, write_results
+from longhand.cli.output_form import check_name_by, form_of
+from longhand.cli.results import ExportReport, copy_results, write_results
 from longhand.client.errors import InputError
 from longhand.terminal.output import print_json, print_line
 from longhand.words.catalogue import speaking, spoken, t
@@ -19,6 +21,7 @@ def results(
     resource_id: Id,
     output: Annotated[str, typer.Option("--output", "-o", metavar="DIR|FILE")],
     form: Annotated[str | None, typer.Option("--format")] = None,
+    name_by: Annotated[NameBy | None, typer.Option("--name-by")] = None,
     force: Annotated[bool, typer.Option("--force", "-f")] = False,
     mix: Annotated[bool, typer.Option("--mix")] = False,
     as_json: AsJson = False,
@@ -27,6 +30,7 @@ def results(
     if as_json and output == "-":
         raise InputError(t("results.json_or_stdout"))
     form, is_file = form_of(output, form)
+    check_name_by(name_by, form, is_file=is_file or (output == "-" and form != "zip"))
     may_ask = not as_json and sys.stdin.isatty()
 
     def may_replace(files: Sequence[Path]) -> bool:
@@ -41,12 +45,19 @@ def results(
 
     with open_client() as client:
         if output == "-":
-            copy_results(client, resource_id, form, sys.stdout.buffer)
+            copy_results(client, resource_id, form, sys.stdout.buffer, name_by)
             return
         # What programs read is the same in every language.
         with speaking("en" if as_json else spoken()):
             written = write_results(
-                client, resource_id, Path(output), form, is_file=is_file, may_replace=may_replace, may_mix=may_mix
+                client,
+                resource_id,
+                Path(output),
+                form,
+                is_file=is_file,
+                name_by=name_by,
+                may_replace=may_replace,
+                may_mix=may_mix,
             )
     if as_json:
         print_json({"files": [str(file) for file in written.files], "remarks": written.remarks})

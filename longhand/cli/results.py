@@ -11,20 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
-from jobs.model.article_names import article_stem, export_stem
+from jobs.model.article_names import NameBy, article_stem, export_stem
 from jobs.model.message import has_calls
 from jobs.strict_json import dump_json
 from longhand.cli.folder_batches import NOTE, FolderBatches, MayMix
 from longhand.cli.new_files import MayReplace, NewFiles, made_folder, never, refuse_unless
+from longhand.cli.output_form import check_form
 from longhand.cli.partial_files import ENDING, PartialFiles
 from longhand.client.client import Client
-from longhand.client.errors import InputError, LonghandError
+from longhand.client.errors import LonghandError
 from longhand.client.objects import Json, Result
 from longhand.terminal.explanations import cut_short_words, plain_reason, reason, status_word
 from longhand.terminal.failures import names_of
 from longhand.words.catalogue import spoken, t, translated
-
-_FORMATS = ("md", "jsonl", "csv", "zip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +66,6 @@ class ExportReport:
         return [t(sentence, file=names_of(names, len(names)), why=plain) for (sentence, plain), names in files.items()]
 
 
-def form_of(output: str, form: str | None) -> tuple[str, bool]:
-    """The form of the results, and whether `output` is to be one file: its name ends so, and it is no folder."""
-    ending = Path(output).suffix.lower().removeprefix(".")
-    is_file = ending in _FORMATS and form in (None, ending) and not Path(output).is_dir()
-    return form or (ending if is_file else "md"), is_file
-
-
 def write_results(
     client: Client,
     resource_id: str,
@@ -81,6 +73,7 @@ def write_results(
     form: str,
     *,
     is_file: bool = False,
+    name_by: NameBy | None = None,
     may_replace: MayReplace = never,
     may_mix: MayMix = never,
 ) -> ExportReport:
@@ -88,11 +81,11 @@ def write_results(
     made. `may_replace` is asked before another file is replaced, and `may_mix` before articles are put beside those of
     another batch. Raises `LonghandError`.
     """
-    _check_form(form, resource_id)
+    check_form(form, resource_id)
     try:
         if form == "md" and not is_file:
             with made_folder(path):
-                return _write_articles(client, resource_id, path, may_replace, may_mix)
+                return _write_articles(client, resource_id, path, name_by, may_replace, may_mix)
         with made_folder(path.parent if is_file else path):
             path = path if is_file else path / f"{_stem_of(client, resource_id)}.{form}"
             # Before much is read for nothing.
@@ -101,7 +94,7 @@ def write_results(
             count = client.batch(resource_id)["request_counts"]["total"] if _is_batch(resource_id) else 1
             with NewFiles(path.parent) as files:
                 with files.open(path.name) as file:
-                    copy_results(client, resource_id, form, file)
+                    copy_results(client, resource_id, form, file, name_by)
                 files.put(_always if was_there else may_replace)
     except OSError as error:
         raise LonghandError(f"{error.filename or path}: {translated(str(error.strerror))}") from None
@@ -119,11 +112,11 @@ def _stem_of(client: Client, resource_id: str) -> str:
     return export_stem(resource_id, client.job(resource_id).get("custom_id"))
 
 
-def copy_results(client: Client, resource_id: str, form: str, out: IO[bytes]) -> None:
+def copy_results(client: Client, resource_id: str, form: str, out: IO[bytes], name_by: NameBy | None = None) -> None:
     """Write the results in one of the forms to a file that is open. A job in Markdown is its text."""
-    _check_form(form, resource_id)
+    check_form(form, resource_id)
     if _is_batch(resource_id):
-        with client.stream_results(resource_id, form, language=spoken()) as chunks:
+        with client.stream_results(resource_id, form, language=spoken(), name_by=name_by) as chunks:
             for chunk in chunks:
                 out.write(chunk)
     else:
@@ -135,15 +128,6 @@ def copy_results(client: Client, resource_id: str, form: str, out: IO[bytes]) ->
 
 def _is_batch(resource_id: str) -> bool:
     return resource_id.startswith("batch_")
-
-
-def _check_form(form: str, resource_id: str) -> None:
-    if form not in _FORMATS:
-        raise InputError(t("results.format", known=", ".join(_FORMATS), given=repr(form)))
-    if not resource_id.startswith(("batch_", "job_")):
-        raise InputError(t("id.unknown", id=repr(resource_id)))
-    if form in ("csv", "zip") and resource_id.startswith("job_"):
-        raise InputError(t("results.of_a_job", form=form))
 
 
 def _result_of(client: Client, job_id: str) -> Result:
@@ -166,7 +150,12 @@ def _results_of(client: Client, resource_id: str) -> Generator[Result, None, Non
 
 
 def _write_articles(
-    client: Client, resource_id: str, directory: Path, may_replace: MayReplace, may_mix: MayMix
+    client: Client,
+    resource_id: str,
+    directory: Path,
+    name_by: NameBy | None,
+    may_replace: MayReplace,
+    may_mix: MayMix,
 ) -> ExportReport:
     written = ExportReport()
     batches = FolderBatches(directory, resource_id)
@@ -175,7 +164,7 @@ def _write_articles(
     with closing(_results_of(client, resource_id)) as found, NewFiles(directory) as files:
         for number, item in enumerate(found, 1):
             text, part = item.get("text"), item.get("partial_text")
-            stem = article_stem(number, item.get("custom_id"), item["id"], text or part or "")
+            stem = article_stem(number, item.get("custom_id"), item["id"], text or part or "", name_by)
             partial = f"{stem}{ENDING}"
             if text is not None and (cut := cut_short_words(item)):
                 written.incomplete.append(partial_files.write(files, partial, item["id"], text))
@@ -185,7 +174,7 @@ def _write_articles(
             elif text is not None:
                 written.files.append(files.write(f"{stem}.md", text))
                 # What an earlier call found while the batch still ran; the text may not have had its heading then.
-                early = article_stem(number, item.get("custom_id"), item["id"])
+                early = article_stem(number, item.get("custom_id"), item["id"], name_by=name_by)
                 for left in partial_files.replaced_by(item["id"], text, [partial, f"{early}{ENDING}"]):
                     written.note("results.left", left)
             elif part:

@@ -186,9 +186,11 @@ class Pages(Generic[T]):
         return found
 
 
-def read_results(batch_id: str, form: str, language: str = "en") -> Call[None]:
+def read_results(batch_id: str, form: str, language: str = "en", name_by: str | None = None) -> Call[None]:
     """The results of a batch as a download; the body is to be streamed."""
-    params = {"format": form} | ({"lang": language} if language != "en" else {})  # unknown to an older server
+    # What an older server does not know is left out where it is not needed.
+    params = {"format": form} | ({"lang": language} if language != "en" else {})
+    params |= {"name_by": name_by} if name_by else {}
     return _get(f"{path_of(batch_id, 'batch')}/results", lambda _: None, params)
 
 

@@ -140,9 +140,11 @@ class Client:
         yield from map(calls.read_json, splitter.close())
 
     @contextmanager
-    def stream_results(self, batch_id: str, form: str, *, language: str = "en") -> Iterator[Iterator[bytes]]:
-        """The results of a batch in input order: `jsonl`, or `csv` or `md` with headings in "en" or "zh"; in chunks."""
-        with self._stream(calls.read_results(batch_id, form, language), httpx.USE_CLIENT_DEFAULT) as response:
+    def stream_results(
+        self, batch_id: str, form: str, *, language: str = "en", name_by: str | None = None
+    ) -> Iterator[Iterator[bytes]]:
+        """The results of a batch in input order, in chunks: `jsonl`, `zip`, or `csv` or `md` in "en" or "zh"."""
+        with self._stream(calls.read_results(batch_id, form, language, name_by), httpx.USE_CLIENT_DEFAULT) as response:
             yield response.iter_bytes()
 
     def upstreams(self) -> Json:

@@ -1,5 +1,6 @@
 """The page by keyboard, by screen reader, on a phone, in the dark, in English and in Chinese."""
 
+import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -204,3 +205,13 @@ def test_what_is_stored_can_be_downloaded_in_three_forms(visit: Visit, client: C
             visit.page.get_by_role("link", name=f"Download as {word}").click()
         assert waiting.value.suggested_filename.endswith(f".{ending}")
         assert "state-0" in waiting.value.path().read_text()
+
+
+def test_the_files_in_a_zip_are_named_by_what_one_chooses(visit: Visit, routes: dict[str, str]) -> None:
+    visit.go(routes["batch"])
+    for chosen, first in (("files by custom_id", "0001-state-0"), ("files by job id", "0001-job_")):
+        visit.page.get_by_label("What names the files in the ZIP").select_option(chosen)
+        with visit.page.expect_download() as waiting:
+            visit.page.get_by_role("link", name="Download as ZIP").click()
+        with zipfile.ZipFile(waiting.value.path()) as archive:
+            assert archive.namelist()[0].startswith(first)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from longhand.cli.results import form_of, write_results
+from longhand.cli.results import write_results
 from longhand.client.client import Client
 from longhand.client.errors import InputError, LonghandError, NoAnswerError
 from tests.stack.running_up import environ_of, longhand
@@ -132,16 +132,6 @@ def test_the_name_of_the_output_says_its_form(tmp_path: Path, form: str) -> None
     assert (ran.returncode, ran.stderr) == (0, f"wrote {path}, the results of 3 jobs\n")
     assert path.read_bytes() == LINES
     assert server.last.path == f"/v1/batches/batch_1/results?format={form}"
-
-
-def test_a_folder_and_another_format_are_stronger_than_a_name(tmp_path: Path) -> None:
-    (tmp_path / "old.csv").mkdir()
-    assert form_of(str(tmp_path / "old.csv"), None) == ("md", False)
-    assert form_of(str(tmp_path / "new.csv"), "jsonl") == ("jsonl", False)
-    assert form_of(str(tmp_path / "new.csv"), "csv") == ("csv", True)
-    assert form_of(str(tmp_path / "OUT.CSV"), None) == ("csv", True)
-    assert form_of(str(tmp_path / "v1.2"), None) == ("md", False)
-    assert form_of("-", None) == ("md", False)
 
 
 def test_a_download_that_is_cut_leaves_the_earlier_file_and_nothing_else(tmp_path: Path) -> None:
