@@ -54,6 +54,14 @@ export function time(seconds) {
   return made;
 }
 
+/** The same of what is to come: when its time has passed, it is due, and not a moment ago. */
+export function timeToCome(seconds) {
+  const made = time(seconds);
+  made.dataset.toCome = "";
+  made.textContent = words(made);
+  return made;
+}
+
 /** A time of day, for what is to come soon: "12:03:20". */
 export const clock = (seconds) => CLOCK.format(new Date(seconds * 1000));
 
@@ -64,9 +72,16 @@ export function keepTimes() {
 
 function tickTimes() {
   for (const made of document.querySelectorAll("time[data-at]")) {
-    const words = ago(Number(made.dataset.at));
-    if (made.textContent !== words) made.textContent = words;
+    const now = words(made);
+    if (made.textContent !== now) made.textContent = now;
   }
+}
+
+/** What a `<time>` says now. */
+function words(made) {
+  const seconds = Number(made.dataset.at);
+  const isDue = made.dataset.toCome !== undefined && seconds <= Date.now() / 1000;
+  return isDue ? t("time.due") : ago(seconds);
 }
 
 /** The language a text seems to be in, so that the right fonts and voices are taken; null when it is not clear. */

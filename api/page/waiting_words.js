@@ -1,7 +1,7 @@
 // Why something waits, and what to do about it: a sentence for each reason that the API gives, and no others.
 
 import { inWords } from "./faults.js";
-import { time, clock } from "./format.js";
+import { clock, time, timeToCome } from "./format.js";
 import { has, pieces, t } from "./words.js";
 
 const REASONS = ["paused", "credit", "key", "limit", "url", "away"];
@@ -18,7 +18,7 @@ export function holdAdvice(hold) {
   const parts = [...pieces("hold.began", { when: time(hold.since) }), t("sentence.space"), todoFor(hold)];
   if (hold.probe_at === null) return parts;
   const key = hold.may_resume ? "hold.probe" : "hold.probe.operator";
-  return [...parts, t("sentence.space"), ...pieces(key, { when: time(hold.probe_at) })];
+  return [...parts, t("sentence.space"), ...pieces(key, { when: timeToCome(hold.probe_at) })];
 }
 
 function todoFor(hold) {

@@ -57,6 +57,7 @@ export const WORDS = {
   "bytes": { one: "{count} byte", other: "{count} bytes" },
   "time.now": "just now",
   "time.soon": "in a moment",
+  "time.due": "at any moment",
   "duration.s": "{s} s",
   "duration.min": "{min} min",
   "duration.min_s": "{min} min {s} s",

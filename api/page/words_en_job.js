@@ -112,7 +112,7 @@ export const JOB = {
   "attempt.cut_short": "completed, but cut short",
   "attempt.failed": "failed",
   "attempt.rate_limited": "rate limited",
-  "attempt.held": "given back, because its upstream was held",
+  "attempt.held": "given back, because its upstream was on hold",
   "attempt.released": "handed back when its worker stopped",
   "attempt.lost": "lost with its worker",
   "attempt.not_accepted": "not accepted",

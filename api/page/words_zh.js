@@ -57,6 +57,7 @@ export const WORDS = {
   "bytes": { other: "{count} 字节" },
   "time.now": "刚刚",
   "time.soon": "马上",
+  "time.due": "随时",
   "duration.s": "{s} 秒",
   "duration.min": "{min} 分钟",
   "duration.min_s": "{min} 分 {s} 秒",

@@ -30,7 +30,7 @@ LANE_SENTENCES = {
 HOLD_SENTENCES = {
     "credit": "is out of credit: top it up",
     "key": "refuses its key: check it",
-    "limit": "has refused every request for minutes: check its plan, its quota and its limits per day",
+    "limit": "refuses every request: check its plan, its quota and its limits per day",
     "url": "does not answer as an OpenAI-compatible API does: check its url",
     "away": "fails or cannot be reached: see whether its server runs",
 }
@@ -164,5 +164,5 @@ def _find_limit(view: View, spec: UpstreamSpec, model: str, moment: float) -> Wa
 def _describe_hold(hold: Hold) -> str:
     if hold.held_by == "person":
         return f"the {hold.kind} {hold.target} is paused; resume it to go on"
-    is_so = HOLD_SENTENCES.get(hold.reason, "is held")
+    is_so = HOLD_SENTENCES.get(hold.reason, "is on hold")
     return f"the upstream {hold.target} {is_so}; it is tried again by itself, and `resume` does it at once"

@@ -41,6 +41,10 @@ def up(
     def report(line: str) -> None:
         _print(console, line)
 
+    def report_until_end(line: str) -> None:
+        if not signals.stopped:
+            report(line)
+
     # Everything that these processes make in the home is for its owner alone.
     os.umask(0o077)
     with StopSignals() as signals, locked_home(settings.home) as home:
@@ -48,6 +52,7 @@ def up(
         from longhand.stack.stack import Stack, StackStoppedError, choose_port  # noqa: PLC0415  # loads Alembic
         from longhand.stack.supervisor import Supervisor  # noqa: PLC0415  # no other command needs it
         from longhand.stack.upstream_check import report_upstream_answers  # noqa: PLC0415  # loads httpx
+        from longhand.terminal.upstream_news import UpstreamNews, tell_upstream_news  # noqa: PLC0415  # loads SQLAlchemy
 
         # Before anything is said to start, and ended again.
         port = choose_port(host, port)
@@ -58,7 +63,9 @@ def up(
             write_url(home, stack.url)
             _print(console, stack_summary(stack))
             report(t("up.open", url=stack.url))
-            report_upstream_answers(specs, lambda line: None if signals.stopped else report(line))
+            report_upstream_answers(specs, report_until_end)
+            addresses = {spec.name: spec.address for spec in specs}
+            tell_upstream_news(settings.database, UpstreamNews(report_until_end, addresses))
             stack.run()
         except StackStoppedError:
             pass

@@ -16,24 +16,29 @@ def hold_sentence(hold: Hold | Json) -> str:
     """What is held and why, since when, and what to do."""
     kind, cause = hold["kind"], hold["reason"]
     what = t(f"hold.{kind}", name=hold["target"])
-    is_so = t(f"hold.{cause}.so" if known(f"hold.{cause}.so") else "hold.other.so")
     message = plain(hold["message"])
     own = hold["held_by"] == "person" and message != f"the {kind} was paused"
     by_person = t("hold.message", message=message) if own else ""
     since = _moment(hold["since"])
-    return t("hold.sentence", what=what, is_so=is_so, since=since, message=by_person, then=_then(hold))
+    return t("hold.sentence", what=what, is_so=is_so(cause), since=since, message=by_person, then=_then(hold))
+
+
+def is_so(reason: str) -> str:
+    """What is so of an upstream, or of whatever is held for this reason."""
+    return t(f"hold.{reason}.so" if known(f"hold.{reason}.so") else "hold.other.so")
 
 
 def _then(hold: Hold | Json) -> str:
     """What a person does, and what happens by itself: what is mended goes on without a command."""
     by_itself = _probe_words(hold["probe_at"])
+    step = first_step(hold["reason"], hold.get("url"))
     arguments = hold_arguments(hold)
     if not hold.get("may_resume", True):
         steps = [by_itself, t("hold.operator_resumes" if hold["reason"] == "paused" else "hold.operator_mends")]
     elif by_itself:
-        steps = [_first_step(hold), t("hold.or_now", by_itself=by_itself, arguments=arguments)]
+        steps = [step, t("hold.or_now", by_itself=by_itself, arguments=arguments)]
     else:
-        steps = [_first_step(hold), t("hold.resume", arguments=arguments)]
+        steps = [step, t("hold.resume", arguments=arguments)]
     return t("join.semicolon").join(filter(None, steps))
 
 
@@ -44,11 +49,11 @@ def _probe_words(probe_at: float | None) -> str:
     return t("hold.by_itself", time=_moment(probe_at)) if probe_at > time.time() else t("hold.by_itself_soon")
 
 
-def _first_step(hold: Hold | Json) -> str:
-    """What a person does about the cause."""
-    if hold["reason"] in ("away", "url") and hold.get("url"):
-        return t(f"hold.{hold['reason']}.first_at", url=hold["url"])
-    key = f"hold.{hold['reason']}.first"
+def first_step(reason: str, url: str | None) -> str:
+    """What a person does about the cause; empty where it is not known."""
+    if reason in ("away", "url") and url:
+        return t(f"hold.{reason}.first_at", url=url)
+    key = f"hold.{reason}.first"
     return t(key) if known(key) else ""
 
 

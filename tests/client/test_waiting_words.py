@@ -42,21 +42,29 @@ def batch(**fields: Any) -> Any:
 @pytest.mark.parametrize(
     ("reason", "is_so", "to_do"),
     [
-        ("credit", "the upstream main is out of credit since ", "; pay; it is tried again by itself at "),
-        ("key", "the upstream main refuses its API key since ", "; check the key; it is tried again by itself at "),
+        (
+            "credit",
+            "the upstream main is out of credit, so no new job starts (since ",
+            "; add credit; it is tried again by itself at ",
+        ),
+        (
+            "key",
+            "the upstream main refuses its API key, so no new job starts (since ",
+            "; check the key; it is tried again by itself at ",
+        ),
         (
             "limit",
-            "the upstream main has refused every request for minutes since ",
-            "; check its plan, quota and limits",
+            "the upstream main refuses every request, so no new job starts (since ",
+            "; check its plan, its quota and its limits",
         ),
         (
             "url",
-            "the upstream main does not answer as an OpenAI-compatible API does since ",
+            "the upstream main does not answer as an OpenAI-compatible API does, so no new job starts (since ",
             "; check its url, http://127.0.0.1:9000/v1, which may lack a path such as /v1; it is tried again",
         ),
         (
             "away",
-            "the upstream main fails or cannot be reached since ",
+            "the upstream main fails or cannot be reached, so no new job starts (since ",
             "; check that the server at http://127.0.0.1:9000/v1 runs",
         ),
     ],
@@ -70,13 +78,13 @@ def test_a_hold_of_the_system_says_what_to_do(reason: str, is_so: str, to_do: st
     for_others = hold_sentence(hold(reason=reason, may_resume=False))
     assert "longhand resume" not in for_others
     assert "; it is tried again by itself at " in for_others
-    assert for_others.endswith("; an operator has to see to it")
+    assert for_others.endswith("; ask an operator to look into it")
 
 
 def test_a_hold_says_in_chinese_that_it_is_tried_again_by_itself() -> None:
     with speaking("zh"):
         said = hold_sentence(hold(reason="key", probe_at=1.0))
-    assert said.endswith("；请检查密钥；之后会自动再试，想立即再试请运行：longhand resume --upstream main")
+    assert said.endswith("；请检查密钥；随时会自动重试，想立即重试请运行：longhand resume --upstream main")
 
 
 def test_a_message_cannot_command_the_terminal() -> None:
@@ -93,7 +101,9 @@ def test_jobs_that_wait_for_the_same_are_one_line() -> None:
         *({**JOB, **retry, "limited_until": time.time() + 60 + number} for number in range(2)),
     ]
     held, waits = waiting_notes(listed)
-    assert held.startswith("3 queued jobs wait: the upstream main is out of credit since 1970-01-01")
+    assert held.startswith(
+        "3 queued jobs wait: the upstream main is out of credit, so no new job starts (since 1970-01-01"
+    )
     assert waits.startswith("2 queued jobs wait: it waits for its next attempt, until ")
     assert waits_sentence({**JOB, "limited_by": None, "limited_by_message": None, "limited_until": None}) == ""
 
@@ -122,7 +132,7 @@ def test_a_log_says_once_that_a_batch_is_held_and_once_that_it_goes_on() -> None
     show()
     assert isinstance(console.file, StringIO)
     said = console.file.getvalue()
-    assert (said.count("out of credit"), said.count("no longer held")) == (1, 1)
+    assert (said.count("out of credit"), said.count("no longer on hold")) == (1, 1)
 
 
 def test_a_list_of_upstreams_explains_holds_and_limits() -> None:
@@ -131,7 +141,7 @@ def test_a_list_of_upstreams_explains_holds_and_limits() -> None:
     upstream = {"name": "main", "url": "http://x/v1", "hold": upstream_hold, "last_error": None, "in_use": [lane, lane]}
     said = list(notes({"data": [upstream], "file_mistakes": []}))
     assert len(said) == 2
-    assert said[0].startswith("the upstream main is out of credit since ")
+    assert said[0].startswith("the upstream main is out of credit, so no new job starts (since ")
     assert said[0].endswith("; it said: You exceeded your quota.")
     assert said[1] == f"limited by requests: {t('lane.requests')}"
 
@@ -153,8 +163,8 @@ def test_the_watch_of_a_job_says_a_hold_once_until_it_is_another(
     monkeypatch.setattr(client, "watch", lambda _: iter(events))
     assert progress.watch_job(client, "job_1", StringIO())
     first, held, lifted, last = capsys.readouterr().err.splitlines()
-    assert (first, lifted, last) == ("queued", "no longer held", "completed")
-    assert held.startswith("on hold: the upstream main is out of credit since 1970-01-01")
+    assert (first, lifted, last) == ("queued", "no longer on hold", "completed")
+    assert held.startswith("on hold: the upstream main is out of credit, so no new job starts (since 1970-01-01")
 
 
 def probing(text: str | None) -> list[Any]:
@@ -179,7 +189,7 @@ def test_a_hold_is_called_lifted_once_the_job_that_tries_it_writes(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = ["attempt 1 broke off; queued again", "on hold", "trying it again with this job"]
-    assert said_of(probing("Tea"), capsys, monkeypatch) == [*first, "no longer held", "completed"]
+    assert said_of(probing("Tea"), capsys, monkeypatch) == [*first, "no longer on hold", "completed"]
 
 
 def test_a_hold_that_a_job_has_tried_in_vain_is_not_said_again(
@@ -188,11 +198,14 @@ def test_a_hold_that_a_job_has_tried_in_vain_is_not_said_again(
     again = "attempt 1 broke off; queued again"
     said = said_of([*probing(None), *probing("Tea")[2:]], capsys, monkeypatch)
     tried = "trying it again with this job"
-    assert said == [again, "on hold", tried, again, tried, "no longer held", "completed"]
+    assert said == [again, "on hold", tried, again, tried, "no longer on hold", "completed"]
 
 
 def test_a_time_that_has_passed_is_not_shown() -> None:
-    for seconds, said in ((60, "it is tried again by itself at "), (-1, "it is tried again by itself, or now")):
+    for seconds, said in (
+        (60, "it is tried again by itself at "),
+        (-1, "it is tried again by itself at any moment, or now"),
+    ):
         sentence = hold_sentence(hold(probe_at=time.time() + seconds))
         assert said in sentence
     waits = {**JOB, "limited_by": "retry", "limited_by_message": "attempt 1 failed", "limited_until": time.time() - 1}

@@ -49,7 +49,7 @@ def test_an_upstream_out_of_credit_shows_one_banner_and_resume_goes_on(
         visit.go(f"#/batches/{batch_id}")
         said = banner(page)
         assert "is out of credit, so no new article starts." in said
-        assert "Pay. Longhand tries it again by itself, next " in said
+        assert "Add credit. Longhand tries it again by itself " in said
         expect(page.locator(".head .badge")).to_have_text("On hold")
         waiting = page.locator(".card[data-status=queued]")
         expect(waiting).to_have_count(12 - PAID)

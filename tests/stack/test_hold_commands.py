@@ -21,12 +21,11 @@ def test_what_is_paused_says_how_to_lift_it(sqlite_url: str, redis_url: str, tmp
         paused = longhand("pause", batch, "--message", "until Monday", environ=environ)
         assert (paused.returncode, paused.stderr) == (0, "")
         assert paused.stdout == (
-            f"{batch}: paused; no more of its jobs start, those that run go on;"
-            f" start it again with: longhand resume {batch}\n"
+            f"{batch}: paused; no new job starts, those that run go on; resume with: longhand resume {batch}\n"
         )
         for shown in (longhand("show", batch, environ=environ).stdout, longhand("jobs", environ=environ).stderr):
-            assert "the batch is paused since" in shown
-            assert f"(until Monday), so no new job starts; run: longhand resume {batch}" in shown
+            assert "the batch is paused, so no new job starts (since " in shown
+            assert f": until Monday); run: longhand resume {batch}" in shown
         assert longhand("jobs", environ=environ).stderr.startswith("2 queued jobs wait: ")
         resumed = longhand("resume", batch, environ=environ)
         assert resumed.stdout == f"{batch}: resumed; its jobs start as soon as there is room\n"
@@ -42,7 +41,7 @@ def test_what_is_paused_says_how_to_lift_it(sqlite_url: str, redis_url: str, tmp
         assert "longhand resume --model meta/llama" in longhand("show", job["id"], environ=environ).stdout
         [nothing, still] = longhand("resume", batch, environ=environ).stdout.splitlines()
         assert nothing == f"{batch}: was not paused, so nothing has changed"
-        assert still.startswith(f"{batch} still waits: the model meta/llama is paused since ")
+        assert still.startswith(f"{batch} still waits: the model meta/llama is paused, so no new job starts")
         resumed = longhand("resume", "--model", "meta/llama", environ=environ)
         assert resumed.stdout == "model meta/llama: resumed; its jobs start as soon as there is room\n"
         again = longhand("resume", "--model", "meta/llama", environ=environ)

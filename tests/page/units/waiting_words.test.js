@@ -11,7 +11,7 @@ test("a hold says what is held and why", () => {
   assert.equal(holdTitle(hold({ kind: "batch", reason: "paused" })), "The batch is paused, so no new article starts.");
   assert.equal(
     holdTitle(hold({ kind: "model", target: "m", reason: "of a later version" })),
-    "The model “m” is held, so no new article starts.",
+    "The model “m” is on hold, so no new article starts.",
   );
 });
 
@@ -25,6 +25,10 @@ test("what answers as no API of this kind is held for its URL, which is named", 
     assert.ok(!holdAdvice(held).some((part) => `${part}`.includes("Resume")));
     const probed = { ...held, probe_at: 9 };
     assert.ok(holdAdvice(probed).includes("; press Resume to try it now."));
+    const said = (at) => holdAdvice({ ...held, probe_at: at }).map((part) => part.textContent ?? part).join("");
+    const now = Date.now() / 1000;
+    assert.match(said(now - 60), /tries it again by itself at any moment; press Resume/);
+    assert.match(said(now + 90), /tries it again by itself in 1 minute; press Resume/);
     assert.ok(!holdAdvice({ ...probed, may_resume: false }).some((part) => `${part}`.includes("Resume")));
     assert.ok(holdAdvice({ ...held, url: null }).includes("Check its URL, which may lack a path such as /v1."));
   } finally {
