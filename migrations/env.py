@@ -5,6 +5,7 @@ from sqlalchemy import inspect, text
 
 from jobs.settings import load_settings
 from jobs.store.database import Database, open_database
+from jobs.store.postgresql_name_index import make_name_index
 from jobs.store.text_index import make_text_index
 from jobs.tables import lanes as _  # noqa: F401  # its tables are in the metadata, too
 from jobs.tables import metadata
@@ -30,16 +31,17 @@ def run(url: str) -> None:
             if has_texts and database.is_sqlite:
                 make_text_index(connection)
         if has_texts and not database.is_sqlite:
-            _index_texts(database)
+            _make_indexes(database)
     finally:
         database.close()
 
 
-def _index_texts(database: Database) -> None:
+def _make_indexes(database: Database) -> None:
     """Outside of any transaction, so that jobs end meanwhile. With no other connection open, none has to be reset."""
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SET statement_timeout = 0"))
         connection.execute(text("SET lock_timeout = 0"))
+        make_name_index(connection)
         make_text_index(connection)
 
 

@@ -36,7 +36,7 @@ def make_indexes(connection: Connection) -> None:
     takes 5 to 20 minutes, and inside a transaction no job could end meanwhile. Raises what the database refuses.
     """
     connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
-    with _alone(connection):
+    with alone(connection):
         for name, definition in _INDEXES.items():
             if not is_valid(connection, name):
                 # One that was begun and never finished is written to, and never used.
@@ -52,7 +52,7 @@ def is_valid(connection: Connection, name: str = "texts_short_by_trigram") -> bo
 
 
 @contextmanager
-def _alone(connection: Connection) -> Iterator[None]:
+def alone(connection: Connection) -> Iterator[None]:
     """One process at a time. The others ask again and again: CONCURRENTLY waits for every statement that has begun,
     also for one that waits for this lock.
     """

@@ -12,7 +12,7 @@ from jobs.store.database import DATABASE_ERRORS, driver_message, open_database
 
 log = getLogger(__name__)
 
-REVISION = "0015"
+REVISION = "0014"
 """The newest one in `migrations/versions`; a test compares the two. Revisions are numbers and only grow."""
 
 

@@ -177,7 +177,7 @@ jobs = Table(
     Index("jobs_by_status", "project", "status", "id"),
     Index("jobs_by_model", "project", "model", "id"),
     Index("jobs_by_model_and_status", "project", "model", "status", "id"),
-    # By bytes on PostgreSQL, so that it also finds names by their beginning.
+    # By bytes on PostgreSQL, so that it also finds names by their beginning: see `jobs/store/postgresql_name_index.py`.
     Index("jobs_by_custom_id", "project", "custom_id", "id", sqlite_where=NAMED, postgresql_where=NAMED,
           postgresql_ops={"custom_id": "text_pattern_ops"}),
     Index("jobs_in_batch", "batch_id", "id"),

@@ -67,6 +67,6 @@ def tell_upstream_news(database_url: str, news: UpstreamNews) -> None:
 def _watch(database_url: str, news: UpstreamNews) -> None:
     database = open_database(database_url, connections=1)
     while True:
-        with suppress(DATABASE_ERRORS):  # the workers wait for it, too, and then go on
+        with suppress(*DATABASE_ERRORS):  # the workers wait for it, too, and then go on
             news.look(read_holds(database))
         time.sleep(_LOOK_SECONDS)

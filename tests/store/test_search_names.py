@@ -1,11 +1,13 @@
 """What a person types into a search also finds jobs by how their custom_id begins, wherever they are."""
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from jobs.intake.submission import submit_job
 from jobs.store import search
+from jobs.store.database import open_database
 from jobs.store.search import JobFilter, list_jobs
+from migrations import migrate
 from tests.store.plans import plans_of
 from tests.store.searching import completed, found, store
 from tests.store.store_fixtures import Store, new_job
@@ -76,3 +78,34 @@ def test_a_name_among_many_jobs_is_found_by_the_index_of_names(
     plan = "; ".join(next(of_names))
     assert "jobs_by_custom_id" in plan
     assert "jobs_of_project" not in plan
+
+
+def definition(connection: Connection) -> str:
+    return str(connection.scalar(text("SELECT pg_get_indexdef(to_regclass('jobs_by_custom_id'))")))
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        ["CREATE INDEX jobs_by_custom_id ON jobs (project, custom_id, id) WHERE custom_id IS NOT NULL"],
+        ["CREATE INDEX jobs_by_custom_id_new ON jobs (project, custom_id text_pattern_ops, id)"],
+        [],
+    ],
+    ids=["the one of an earlier version", "a new one that was not renamed", "none"],
+)
+def test_whatever_index_of_names_there_is_becomes_the_one_by_bytes(postgres_url: str, left: list[str]) -> None:
+    opened = open_database(postgres_url)
+    with opened.write() as connection:
+        wanted = definition(connection)
+        for statement in ("DROP INDEX jobs_by_custom_id", *left):
+            connection.execute(text(statement))
+        assert definition(connection) != wanted
+    opened.close()
+    migrate(postgres_url)
+    opened = open_database(postgres_url)
+    try:
+        with opened.read() as connection:
+            assert "text_pattern_ops" in definition(connection)
+            assert connection.scalar(text("SELECT to_regclass('jobs_by_custom_id_new')")) is None
+    finally:
+        opened.close()
