@@ -102,7 +102,7 @@ export const SYSTEM = {
   "account.link": "Project {project}: your key",
   "account.shown": "{project}",
   "account.named": "{prefix} ({name})",
-  "account.open": "No key was made yet, so every program on this machine sees and does everything. Once there is a key, each request needs one. Make it where Longhand runs: {command}.",
+  "account.open": "There is no key yet, so every program on this machine can see and do everything. Once there is one, every request needs a key. Create it where Longhand runs: {command}.",
   "account.project": "Your key {key} shows the work of the project {project}, and of no other.",
   "account.operator": "Your key {key} shows the work of the project {project}. It may also pause and resume what concerns all projects.",
   "account.other": "A key of another project is made where Longhand runs: {command}.",

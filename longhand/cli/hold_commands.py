@@ -25,7 +25,7 @@ def pause(
     message: str = "",
     as_json: AsJson = False,
 ) -> None:
-    """Start no more jobs of a batch, or of a --model, an --upstream or a --project, until `longhand resume`."""
+    """Pause a batch, a --model, an --upstream or a --project: no new job starts until `longhand resume`."""
     with open_client() as client:
         others = _given(model=model, upstream=upstream, project=project)
         held = client.pause(batch, release_running=release, message=message, **others)
@@ -40,7 +40,7 @@ def resume(
     project: Name = None,
     as_json: AsJson = False,
 ) -> None:
-    """Lift the hold of a batch, or of a --model, an --upstream or a --project, also one that Longhand has set."""
+    """Resume a batch, a --model, an --upstream or a --project, also one that Longhand itself has put on hold."""
     with open_client() as client:
         held = client.resume(batch, **_given(model=model, upstream=upstream, project=project))
         if as_json:

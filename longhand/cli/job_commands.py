@@ -29,7 +29,7 @@ def retry(
     watch_it: Annotated[bool, typer.Option("--watch")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run one failed job again, or all failed jobs of a batch and only those. They keep their ids."""
+    """Run a failed job again, or only the failed jobs of a batch. They keep their ids."""
     if watch_it and as_json:
         raise InputError(t("submit.json_or_watch"))
     with open_client() as client:
@@ -67,7 +67,7 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete ended jobs or batches with all that belongs to them: requests, texts, attempts, output files. For good."""
+    """Delete ended jobs or batches for good, with their requests, texts, attempts and output files."""
     if not yes:
         if not sys.stdin.isatty():
             raise InputError(t("delete.needs_yes"))

@@ -34,7 +34,7 @@ def jobs(
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List jobs, newest first, and below them what the queued ones wait for."""
+    """List jobs, newest first, and say what the queued ones wait for."""
     filters: JobFilters = {
         "batch_id": batch,
         "status": status.value if status else None,
@@ -62,7 +62,7 @@ def jobs(
 
 
 def batches(limit: Limit = 20, as_json: AsJson = False) -> None:
-    """List batches, newest first, each with how far it is."""
+    """List batches and their progress, newest first."""
     with open_client() as client:
         found = list(client.batches(limit=limit + 1))
     listed = found[:limit]

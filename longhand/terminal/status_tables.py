@@ -1,7 +1,7 @@
 """The state of the whole for a terminal: lines and tables of what `GET /v1/status` answers."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -79,13 +79,20 @@ def _notes(found: Json) -> Iterator[str]:
         yield from (_lost(worker) for worker in found["workers"] if worker["state"] == "lost")
     if found["queue"] is None:
         yield t("state.queue_unknown")
-    reasons = {waits_sentence(line) for line in found["queue"] or () if line["limited_by"] != "no_worker"}
+    held = {("upstream", upstream["name"]) for upstream in found["upstreams"] or () if upstream["hold"]}
+    reasons = {waits_sentence(line) for line in found["queue"] or () if not _is_told_elsewhere(line, held)}
     reasons |= {hold_sentence(hold) for hold in found["held"] or ()}
     yield from sorted(reasons - {""})
     if found["queue_has_more"]:
         yield t("state.more_models")
     if found["upstreams"]:
         yield from upstream_tables.notes({"data": found["upstreams"], "file_mistakes": found["file_mistakes"]})
+
+
+def _is_told_elsewhere(line: Json, held: Collection[tuple[str, str]]) -> bool:
+    """By a line about workers or upstreams. These were read at another moment, with another time of the next try."""
+    hold = line.get("hold")
+    return line["limited_by"] == "no_worker" or (hold is not None and (hold["kind"], hold["target"]) in held)
 
 
 def _lost(worker: Json) -> str:

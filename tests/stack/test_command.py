@@ -63,7 +63,7 @@ def test_every_command_has_its_own_help(tmp_path: Path) -> None:
         (["results", "42", "-o", "x"], "'42' is not an id: ids begin with job_ or batch_"),
         (
             ["results", "job_1", "-o", "x", "--format", "csv"],
-            "--format csv is for a batch; for one job take md or jsonl",
+            "csv is for a batch; for one job take md or jsonl",
         ),
         (["results", "batch_1", "-o", "x", "--format", "pdf"], "--format is one of md, jsonl, csv, zip, not 'pdf'"),
         (["jobs", "--status", "done"], "Invalid value for '--status': 'done' is not one of"),
