@@ -42,8 +42,8 @@ def test_with_a_worker_it_ends_with_0_and_tells_what_is_held(
         ran = longhand("status", environ=environ_of(tmp_path, {"LONGHAND_URL": f"http://127.0.0.1:{api.port}"}))
     assert ran.returncode == 0, ran
     assert "host:1:abc  running" in ran.stdout
-    assert "the model gpt-5 is paused since" in ran.stderr
-    assert "(until Monday)" in ran.stderr
+    assert "the model gpt-5 is paused, so no new job starts (since " in ran.stderr
+    assert ": until Monday)" in ran.stderr
     assert "longhand resume --model gpt-5" in ran.stderr
 
 
