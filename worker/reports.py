@@ -126,7 +126,9 @@ class Sent:
         waited = (at - self.sent_at).total_seconds()
         report = Accepted(self.sent_at.timestamp(), at.timestamp(), waited, self.in_flight)
         wrote_at = None if self.is_doubted else at
-        self._note(LaneNews([report], accepted_at=self.sent_at, wrote_at=wrote_at, first_delta_seconds=[waited]))
+        told = LaneNews([report], wrote_at=wrote_at, first_delta_seconds=[waited])
+        told.accepted_at, told.address_mark = self.sent_at, self.address_mark
+        self._note(told)
 
     def note_refusal(self) -> bool:
         """It was one too many. True: its project is refused, and hardly any other one of the lane."""

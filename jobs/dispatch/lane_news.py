@@ -21,6 +21,8 @@ class LaneNews:
     ended: list[Ended] = field(default_factory=list)
     accepted_at: datetime | None = None
     """When the latest request was sent that wrote a text."""
+    address_mark: str = ""
+    """Where that one was sent to: the address in the upstreams file may be another by now."""
     proved_at: datetime | None = None
     """The same of one that wrote a whole text, or more than those that were cut when its upstream was held."""
     wrote_at: datetime | None = None
@@ -39,6 +41,7 @@ class LaneNews:
         self.ended += later.ended
         self.first_delta_seconds += later.first_delta_seconds
         self.accepted_at = max(filter(None, (self.accepted_at, later.accepted_at)), default=None)
+        self.address_mark = later.address_mark or self.address_mark
         self.proved_at = max(filter(None, (self.proved_at, later.proved_at)), default=None)
         self.wrote_at = max(filter(None, (self.wrote_at, later.wrote_at)), default=None)
         self.has_grown |= later.has_grown

@@ -125,7 +125,7 @@ class _Turn:
 
     def _store(self, *, restarts: bool) -> None:
         noted = news_columns(self._row, self._wish.news) | ({"restart": False} if restarts else {})
-        self._lane.state.note_accepted(self._wish.news.accepted_at, self._wish.spec.address_mark)
+        self._lane.state.note_accepted(self._wish.news.accepted_at, self._wish.news.address_mark)
         self._lane.state.note_text(self._wish.news.wrote_at)  # after a restart: a first word says nothing of others
         kept = {"pace": json.dumps(self._lane.to_json()), "turns": dump_turns(self._turns), "updated_at": self._now}
         store_lane(self._connection, self._wish.key, kept | noted)

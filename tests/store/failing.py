@@ -36,9 +36,9 @@ def fail(store: Store, job_id: str, reason: Any, *, by_status: bool = True, **gi
     return judge(store.database, failure)
 
 
-def accept(store: Store) -> None:
+def accept(store: Store, address_mark: str = UNDECLARED.address_mark) -> None:
     """A request that was sent at this moment has written its first text, and dispatch has noted that."""
-    note(store, LaneNews(accepted_at=store.clock.now))
+    note(store, LaneNews(accepted_at=store.clock.now, address_mark=address_mark))
 
 
 def note(store: Store, news: LaneNews) -> None:

@@ -96,6 +96,14 @@ def test_what_was_accepted_at_the_url_before_does_not_vouch_for_another_one(stor
     assert reasons(store) == ["url"]
 
 
+def test_a_text_that_was_asked_for_before_the_url_changed_does_not_vouch_for_the_new_one(store: Store) -> None:
+    """Its worker has read the new file by the time at which its first text comes."""
+    accept(store, replace(UNDECLARED, url="http://127.0.0.1:9000/v1").address_mark)
+    store.clock.advance(60)
+    [job_id] = start(store, 1)
+    assert fail(store, job_id, "url", address_mark=UNDECLARED.address_mark).began
+
+
 @pytest.mark.parametrize("is_of_before", [False, True])
 def test_a_url_at_which_a_text_was_written_is_right(store: Store, is_of_before: bool) -> None:
     """Also after the worker was started anew, and where a version before has noted the text."""
