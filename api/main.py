@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.access.byte_budget import answer_budget, body_budget
+from api.access.byte_budget import answer_budget, body_budget, upload_budget
 from api.access.keyring import Keyring
 from api.access.large_answers import LargeAnswers
 from api.access.turns import Turns
@@ -149,6 +149,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             watch_limiter=WatchLimiter(settings.max_watchers_per_key),
             body_budget=body_budget(settings.max_body_bytes),
             answer_budget=answer_budget(),
+            upload_budget=upload_budget(),
             file_batches=Turns(4, of_one=1, abandon=True),
             small_files=Turns(4, of_one=1, abandon=True),
             large_batches=Turns(2),

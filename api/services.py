@@ -50,6 +50,7 @@ class Services:
     watch_limiter: WatchLimiter
     body_budget: ByteBudget
     answer_budget: ByteBudget
+    upload_budget: ByteBudget
     file_batches: Turns
     """How many batches are made from files at once: each keeps one core busy."""
     small_files: Turns

@@ -1,6 +1,9 @@
-"""A limit on the bytes of large bodies, or of large answers, that one API process holds at once."""
+"""A limit on what one API process holds at once: the bytes of large bodies, or of large answers, or uploads."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
 
 from api.http.errors import ApiError
 
@@ -9,13 +12,16 @@ FREE_BYTES = 8 * 1024
 of connections, and with 64 KiB they took gigabytes that nobody counted."""
 _RETRY_SECONDS = 2
 
+MOST_UPLOADS = 96
+"""Each takes up to 700 KiB of memory: what it reads, what came meanwhile, and what is on its way to the disk."""
+
 
 Account = tuple[str, str | None]
 """A project and the id of a key; None for a caller without one."""
 
 
 class ByteBudget:
-    """Counts what is held. A project may have as many bytes as are still free, and one key half as many as are free.
+    """Counts what is held. A project may have as much as is still free, and one key half as much as is free.
 
     So a project that holds all it may leaves room for the next one, and one key leaves room for the next of its
     project; a third key of that project may have to wait. `code` and `message` are of the refusal.
@@ -32,15 +38,24 @@ class ByteBudget:
         """The account of one body or answer; `release` it at its end."""
         return HeldBytes(self, account)
 
+    @contextmanager
+    def holding(self, account: Account, size: int) -> Iterator[None]:
+        """Count so much for as long as this is open. Raises as `take`."""
+        self.take(account, size)
+        try:
+            yield
+        finally:
+            self.give_back(account, size)
+
     def take(self, account: Account, size: int) -> None:
-        """Count so many bytes more. Raises `ApiError` (503) where there is no room for them."""
+        """Count so much more. Raises `ApiError` (503) where there is no room for it."""
         free = self.most - self.held - size
         if self._by_project[account[0]] + size > free or 2 * (self._by_key[account] + size) > free:
             raise ApiError(503, *self._refusal, headers={"Retry-After": str(_RETRY_SECONDS)})
         self._count(account, size)
 
     def give_back(self, account: Account, size: int) -> None:
-        """Count so many bytes less."""
+        """Count so much less."""
         self._count(account, -size)
         if not self._by_key[account]:
             del self._by_key[account]
@@ -54,12 +69,12 @@ class ByteBudget:
 
     @property
     def most_of_one(self) -> int:
-        """So many bytes one key may have while it is alone."""
+        """So much one key may have while it is alone."""
         return self.most // 3
 
 
 class HeldBytes:
-    """How many bytes of one body or answer are counted."""
+    """How many bytes of one body or answer are counted. As a context manager it releases them at its end."""
 
     __slots__ = ("_account", "_budget", "_length", "_taken")
 
@@ -68,6 +83,12 @@ class HeldBytes:
         self._account = account
         self._length = 0
         self._taken = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def add(self, size: int) -> None:
         """So many bytes more have come. Raises `ApiError` (503) where there is no room for them."""
@@ -101,3 +122,12 @@ def answer_budget(most: int = 256 * 1024 * 1024) -> ByteBudget:
         " are free), because their readers are slow: ask again shortly, or for fewer at once"
     )
     return ByteBudget(most, "too_many_large_answers", message)
+
+
+def upload_budget() -> ByteBudget:
+    """Room for so many uploads, a third of them by one key."""
+    message = (
+        f"this server reads as many uploads as it may at once ({MOST_UPLOADS}; one key half as many as are free):"
+        " nothing was stored, send this one when another has ended"
+    )
+    return ByteBudget(MOST_UPLOADS, "too_many_uploads", message)

@@ -239,7 +239,8 @@ class BoundedProtocol(WithoutUpgrades):
         self._start_timer(HEAD_SECONDS, self.transport.close)
 
     def _await_body(self) -> None:
-        self._window_bytes = self._body_bytes
+        # One that begins while we do not read is let off: it may be nearly over when we read on.
+        self._window_bytes = self._body_bytes - LEAST_BODY_BYTES * self.flow.read_paused
         self._start_timer(BODY_SECONDS, self._check_body)
 
     def _check_body(self) -> None:

@@ -58,7 +58,10 @@ async def post_file(services: ServicesDep, caller: CallerDep, request: Request) 
         advice = "is not taken with an upload; send it with the POST that makes a batch of the file"
         raise unsupported("Idempotency-Key", advice)
     try:
-        with Upload(services.settings.files_folder, services.settings.max_file_bytes) as upload:
+        with (
+            services.upload_budget.holding((caller.project, caller.key_id), 1),
+            Upload(services.settings.files_folder, services.settings.max_file_bytes) as upload,
+        ):
             await upload.read(request, services.uploads)
             seconds = _check_form(upload)
             file = await services.writes.run(_keep, services, caller.project, upload, seconds)

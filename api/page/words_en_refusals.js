@@ -38,6 +38,7 @@ export const REFUSALS = {
   "refusal.too_many_connections": "Too many connections of your project are open. Close some pages, and try again.",
   "refusal.too_many_openings": "Too many pages of your project open at once. Try again in a moment.",
   "refusal.too_many_bodies": "Longhand is busy. Try again in a moment.",
+  "refusal.too_many_uploads": "Too many files are being uploaded at once. Try again when others have ended.",
   "refusal.too_many_large_answers": "Longhand is busy with large downloads. Try again in a moment.",
   "refusal.body_too_slow": "The upload was too slow. Try again.",
   "refusal.shutting_down": "Longhand is shutting down. Try again when it is back.",

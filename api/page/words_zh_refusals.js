@@ -58,6 +58,7 @@ export const REFUSALS = {
   "refusal.too_many_connections": "同一项目打开的连接过多，请关闭一些页面后重试。",
   "refusal.too_many_openings": "同一项目同时打开的页面过多，请稍后再试。",
   "refusal.too_many_bodies": "Longhand 正忙，请稍后再试。",
+  "refusal.too_many_uploads": "同时上传的文件过多，请等其他上传完成后再试。",
   "refusal.too_many_large_answers": "Longhand 正忙于大文件下载，请稍后再试。",
   "refusal.body_too_slow": "上传太慢，请重试。",
   "refusal.shutting_down": "Longhand 正在关闭，请待恢复后重试。",

@@ -1,4 +1,4 @@
-"""Uploads: a multipart form on its way to disk, never more than a piece of it in memory.
+"""Uploads: a multipart form on its way to disk, never more than two pieces of it in memory.
 
 The caps hold while it is read: what is too large is refused when that is known, not when all of it has come.
 """
@@ -15,11 +15,12 @@ from typing import BinaryIO
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from api.access.turns import Turns
 from api.http.errors import ApiError
+from api.http.gone import has_gone
 
-_BYTES_PER_WRITE = 1024 * 1024
 _BYTES_AT_ONCE = 64 * 1024
 _MOST_FIELD_BYTES = 64 * 1024
 _MOST_PARTS = 32
@@ -40,8 +41,6 @@ class Upload:
         self._max_bytes = max_bytes
         self._path = folder / f"file_0.part-{secrets.token_hex(12)}"
         self._file: BinaryIO | None = None
-        self._waiting: list[bytes] = []
-        self._waiting_bytes = 0
         # The part that is being read: its headers, its name, and its value when it is no file.
         self._header = [b"", b""]
         self._disposition = b""
@@ -54,13 +53,15 @@ class Upload:
 
     def __enter__(self) -> "Upload":
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file = self._path.open("xb")
+        self._file = self._path.open("xb", buffering=_BYTES_AT_ONCE)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._path.unlink(missing_ok=True)  # one that was kept was renamed
+        try:
+            if self._file is not None:
+                self._file.close()  # which writes what is left, and the disk may be full
+        finally:
+            self._path.unlink(missing_ok=True)  # one that was kept was renamed
 
     async def read(self, request: Request, turns: Turns) -> None:
         """Read the form to its end, its bytes in `turns`. Raises `ApiError` for one that is too large, broken, or has
@@ -92,7 +93,7 @@ class Upload:
                 came += len(piece)
                 if came > most:  # also what no part holds: the parser reads past it for ever
                     raise self._too_large()
-                await self._parse(parser, piece, turns)
+                await self._parse(parser, piece, request, turns)
         except FormParserError as error:
             raise _broken(str(error)) from None
         if not self._ended:
@@ -100,18 +101,14 @@ class Upload:
         if self.filename is None:
             raise ApiError(400, "missing_required_parameter", "file: is missing; it is the file to upload",
                            param="file")  # fmt: skip
-        await turns.run(self._write)
 
-    async def _parse(self, parser: MultipartParser, piece: bytes, turns: Turns) -> None:
+    async def _parse(self, parser: MultipartParser, piece: bytes, request: Request, turns: Turns) -> None:
         # The parser takes a microsecond for each byte that may begin a boundary: on the event loop, the 18 MB/s of
         # twenty uploads stopped everybody for as long as they came.
         for start in range(0, len(piece), _BYTES_AT_ONCE):
-            await turns.run(self._take_bytes, parser, piece[start : start + _BYTES_AT_ONCE])
-
-    def _take_bytes(self, parser: MultipartParser, piece: bytes) -> None:
-        parser.write(piece)
-        if self._waiting_bytes >= _BYTES_PER_WRITE:
-            self._write()
+            if has_gone(request.scope):
+                raise ClientDisconnect
+            await turns.run(parser.write, piece[start : start + _BYTES_AT_ONCE])
 
     def keep(self, file_id: str) -> None:
         """Put the bytes in their place, so that they survive a power cut from here on. Call it from a thread."""
@@ -124,11 +121,6 @@ class Upload:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-    def _write(self) -> None:
-        assert self._file is not None  # noqa: S101  # as above
-        self._file.write(b"".join(self._waiting))
-        self._waiting, self._waiting_bytes = [], 0
 
     def _begin_part(self) -> None:
         self._parts += 1
@@ -174,8 +166,8 @@ class Upload:
         self.size += end - start
         if self.size > self._max_bytes:
             raise self._too_large()
-        self._waiting.append(piece[start:end])
-        self._waiting_bytes += end - start
+        assert self._file is not None  # noqa: S101  # as above
+        self._file.write(memoryview(piece)[start:end])
 
     def _end_part(self) -> None:
         if self._is_file:

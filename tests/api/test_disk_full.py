@@ -1,8 +1,10 @@
 """A full disk: what is refused says so, what is read goes on, and with room again all is well."""
 
 import errno
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,11 +12,13 @@ import pytest
 from sqlalchemy import event, func, select
 
 from api.server import ApiServer
+from api.submitting.uploads import Upload
 from jobs.store.database import Database
 from jobs.store.refused_writes import is_disk_full
 from jobs.store.write_trial import find_refusal
 from jobs.tables import server_secrets
 from tests.api.watching import REQUEST, submit, wait_until
+from tests.conftest import serve_api
 
 FULL = "answers and takes no writes: its disk is full"
 BATCH = {"requests": [{"custom_id": str(n), "body": REQUEST} for n in range(200)]}
@@ -91,16 +95,36 @@ def test_a_trial_of_the_disk_leaves_one_row(database: Database) -> None:
 
 
 @pytest.mark.parametrize("full", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("size", [3, 1_000_000])
 def test_a_full_disk_of_the_files_is_said_to_be_full(
-    sqlite_api: ApiServer, monkeypatch: pytest.MonkeyPatch, full: int
+    sqlite_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: int, size: int
 ) -> None:
-    def write(_self: object) -> None:
-        raise OSError(full, "No space left on device")
+    writes: list[int] = []
 
-    monkeypatch.setattr("api.submitting.uploads.Upload._write", write)
-    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}", timeout=90) as client:
-        answer = client.post("/v1/files", data={"purpose": "batch"}, files={"file": ("a.jsonl", b"{}\n")})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "disk_full")
+    class FullDisk(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any) -> int:
+            writes.append(len(data))
+            raise OSError(full, "No space left on device")
+
+    def enter(upload: Upload) -> Upload:
+        entered(upload)
+        assert upload._file is not None
+        upload._file.close()
+        upload._file = io.BufferedWriter(FullDisk(), 64 * 1024)
+        return upload
+
+    entered = Upload.__enter__
+    monkeypatch.setattr(Upload, "__enter__", enter)
+    with serve_api(sqlite_url, redis_url, files=tmp_path) as api:
+        url = f"http://127.0.0.1:{api.port}/v1/files"
+        form = {"data": {"purpose": "batch"}, "files": {"file": ("a.jsonl", b"x" * size)}}
+        answer = httpx.post(url, timeout=90, **form)  # type: ignore[arg-type]  # as its parameters are
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "disk_full")
+    assert writes
+    assert list(tmp_path.glob("file_*")) == []
 
 
 def test_postgresql_says_it_by_its_own_code() -> None:

@@ -1,6 +1,7 @@
 """Requests whose head never ends: cut before they fill the memory, and the next request is none the worse for it."""
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 
@@ -121,6 +122,27 @@ def test_a_body_may_take_longer_than_a_head_while_it_goes_on(
         line.sendall(piece)
     line.sendall(b"}")
     assert line.recv(65536).startswith(b"HTTP/1.1 400 ")  # read to its end: the model is missing
+
+
+def test_a_body_is_not_too_slow_when_it_was_we_who_did_not_read_it(sqlite_api: ApiServer, line: socket.socket) -> None:
+    line.sendall(b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+    line.sendall(b"Content-Length: 2\r\n\r\n{")
+    wait_until(lambda: [one._in_body for one in sqlite_api.server_state.connections] == [True])  # type: ignore[union-attr]  # as above
+    (connection,) = sqlite_api.server_state.connections
+    assert isinstance(connection, protocol.BoundedProtocol)
+    looked = threading.Event()
+
+    def look() -> None:
+        connection.flow.pause_reading()
+        connection._check_body()  # 20 s have passed, and we did not read
+        connection.flow.resume_reading()
+        connection._check_body()  # 20 s later; we have read for a moment of them
+        looked.set()
+
+    connection.loop.call_soon_threadsafe(look)
+    assert looked.wait(60)
+    line.sendall(b"}")
+    assert line.recv(65536).startswith(b"HTTP/1.1 400 ")  # it was read to its end: the model is missing
 
 
 @pytest.mark.parametrize(
