@@ -9,6 +9,7 @@ from typing import Any, cast
 from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from api.http.body_bounds import find_body_fault
 from api.http.connections import CONNECTION, Connections
 from api.http.errors import ApiError, error_body
 from api.http.heads import MOST_HEAD_BYTES, MOST_HEADERS, find_fault, may_wait, too_large
@@ -23,14 +24,8 @@ HEAD_SECONDS = 20.0
 BODY_SECONDS, LEAST_BODY_BYTES = 20.0, 4096
 """So much of a body must come in each `BODY_SECONDS`, or the rest of it."""
 
-MOST_FRAMING = 4
-"""How many bytes of a chunked body may come for each byte in it, beyond one head's worth: tiny chunks cost CPU."""
-
 PARSED_AT_ONCE = 8 * 1024
 """The bounds are looked at after so many bytes: one read of a socket has 256 KiB, and that may be 36,000 chunks."""
-
-CHUNKS_FREE, BYTES_OF_CHUNK = 500, 16
-"""So many chunks a body may have, and one more for so many bytes in it: each costs a microsecond."""
 
 
 class BoundedProtocol(WithoutUpgrades):
@@ -103,12 +98,10 @@ class BoundedProtocol(WithoutUpgrades):
             return
         if self._kept_bytes > MOST_HEAD_BYTES:
             self._refuse(too_large())
-        elif self._in_body and (
-            self._raw_bytes > MOST_HEAD_BYTES + MOST_FRAMING * self._body_bytes
-            or self._chunks > CHUNKS_FREE + self._body_bytes // BYTES_OF_CHUNK
-        ):
-            message = "the chunks of the body are so small that reading them costs more than what is in them"
-            self._refuse(ApiError(400, "chunks_too_small", message))
+        elif self._in_body:
+            fault = find_body_fault(self.parser.get_method(), self._raw_bytes, self._body_bytes, self._chunks)
+            if fault is not None:
+                self._refuse(fault)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

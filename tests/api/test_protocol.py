@@ -124,6 +124,24 @@ def test_a_body_may_take_longer_than_a_head_while_it_goes_on(
     assert line.recv(65536).startswith(b"HTTP/1.1 400 ")  # read to its end: the model is missing
 
 
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"DELETE", b"OPTIONS"])
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 60000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n4e20\r\n"]
+)
+def test_a_large_body_that_no_endpoint_reads_is_refused(line: socket.socket, method: bytes, framing: bytes) -> None:
+    line.sendall(method + b" /v1/jobs HTTP/1.1\r\nHost: localhost\r\n" + framing + b"x" * 20_000)
+    answer = everything_from(line)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"code":"body_too_large"' in answer
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_small_body_that_no_endpoint_reads_is_left_aside(sqlite_api: ApiServer, method: str) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}") as client:
+        for _ in range(2):
+            assert client.request(method, "/v1/jobs/job_0", content=b"x" * 8192).status_code == 404
+
+
 def test_a_body_is_not_too_slow_when_it_was_we_who_did_not_read_it(sqlite_api: ApiServer, line: socket.socket) -> None:
     line.sendall(b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
     line.sendall(b"Content-Length: 2\r\n\r\n{")

@@ -40,13 +40,13 @@ def budget_of(server: ApiServer) -> ByteBudget:
     return budget
 
 
-def send_all_but_one_byte(server: ApiServer, key: str) -> socket.socket:
-    """A body of a megabyte without its end. What the API does not read any more is not sent."""
+def send_all_but_one_byte(server: ApiServer, key: str, path: str = "/v1/batches", length: int = MOST) -> socket.socket:
+    """A body, of a megabyte, without its end. What the API does not read any more is not sent."""
     line = socket.create_connection(("127.0.0.1", server.port), timeout=60)
-    head = f"POST /v1/batches HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
-    line.sendall(f"{head}Content-Type: application/json\r\nContent-Length: {MOST}\r\n\r\n".encode())
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
+    line.sendall(f"{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n".encode())
     with suppress(BrokenPipeError, ConnectionResetError):
-        line.sendall(b" " * (MOST - 1))
+        line.sendall(b" " * (length - 1))
     return line
 
 
@@ -67,6 +67,14 @@ def test_bodies_without_an_end_take_half_of_the_budget_at_most(small_api: ApiSer
             assert small.status_code == 400  # it was read
             others = client.post("/v1/jobs", json=JOB, headers={"Authorization": f"Bearer {keys[1]}"})
             assert others.status_code == 202
+    wait_until(lambda: budget.held == 0)
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/inputs", "/v1/watch_tokens", "/v1/webhooks"])
+def test_a_small_body_without_an_end_counts_as_well(small_api: ApiServer, keys: tuple[str, str], path: str) -> None:
+    budget = budget_of(small_api)
+    with send_all_but_one_byte(small_api, keys[0], path, 64 * 1024):
+        wait_until(lambda: budget.held == 64 * 1024 - 1 - FREE_BYTES)
     wait_until(lambda: budget.held == 0)
 
 

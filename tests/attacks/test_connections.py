@@ -14,6 +14,7 @@ import pytest
 
 from api.endpoints import health
 from api.http import protocol
+from api.http.body_bounds import CHUNKS_FREE
 from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key
@@ -142,12 +143,12 @@ def test_so_many_small_chunks_are_refused_that_they_are_all_work(sqlite_api: Api
     with socket.create_connection(("127.0.0.1", sqlite_api.port), timeout=60) as line:
         line.sendall(CHUNKED.replace(b"Host:", b"Expect: 100-continue\r\nHost:"))
         assert line.recv(65536).startswith(b"HTTP/1.1 100")
-        line.sendall(b"2\r\n  \r\n" * 2 * protocol.CHUNKS_FREE)  # less framing than is allowed
+        line.sendall(b"2\r\n  \r\n" * 2 * CHUNKS_FREE)  # less framing than is allowed
         assert b"chunks_too_small" in everything_from(line)
 
 
 def test_a_body_in_many_chunks_of_a_line_each_is_taken(sqlite_api: ApiServer) -> None:
-    lines = [b'{"a": %07d},' % number for number in range(3 * protocol.CHUNKS_FREE)]
+    lines = [b'{"a": %07d},' % number for number in range(3 * CHUNKS_FREE)]
     answer = httpx.post(f"http://127.0.0.1:{sqlite_api.port}/v1/batches", content=iter(lines), timeout=60)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_parameter")
 
