@@ -45,7 +45,7 @@ from api.looks import Looks
 from api.metrics.metrics import ApiMetrics
 from api.model_lists.upstream_models import Models
 from api.openai import completions, files, models, response_items, responses, text_completions
-from api.process import set_up_process
+from api.process import FreeMemory, set_up_process
 from api.server import ApiServer
 from api.services import Services
 from api.shared_reads import SharedReads
@@ -201,6 +201,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(services.watch_limiter.clear_for_ever(services.keyring)),
         asyncio.create_task(_follow_file(services.upstreams)),
         asyncio.create_task(sweep_for_ever(services)),
+        asyncio.create_task(FreeMemory().look_for_ever()),
     ]
     try:
         yield
