@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -11,9 +12,10 @@ from fastapi.security import HTTPBearer
 from starlette.types import Scope
 
 from api.access.large_answers import ACCOUNT
-from api.access.turns import ASKING
+from api.access.turns import ASKING, HAS_GONE
 from api.http.connections import CONNECTION
 from api.http.errors import ApiError
+from api.http.gone import has_gone
 from api.services import Services, ServicesDep
 from jobs.acceptance.format_check import count_slow_schemas
 from jobs.tables import DEFAULT_PROJECT
@@ -60,6 +62,8 @@ def count_for(scope: Scope, caller: Caller) -> None:
     connection = scope.get(CONNECTION)
     if connection is not None:
         connection.belongs_to(caller.project)
+        if scope["method"] == "GET":
+            HAS_GONE.set(partial(has_gone, scope))
     ASKING.set(caller.project)
     scope[ACCOUNT] = caller.project, caller.key_id
 
