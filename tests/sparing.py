@@ -28,6 +28,15 @@ _ROOM_BYTES = 2 << 30
 
 _shared_routes: list[BaseRoute] = []
 
+on_text = pytest.mark.parametrize("either_text", ["text"], indirect=True)
+on_reasoning = pytest.mark.parametrize("either_text", ["reasoning"], indirect=True)
+"""For a test of how much is sent and held, and not of what: by the same way, whichever of the two it is."""
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For a test of what the product makes of its rows, hour by hour or for many values: shorter tests beside it run the
+same statements on PostgreSQL, where each costs two to three times the CPU time.
+"""
+
 
 def folder_in_memory(prefix: str) -> Path:
     """A new folder for databases, in memory where there is room: what a test stores need not survive a power cut."""

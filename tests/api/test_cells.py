@@ -14,6 +14,7 @@ from api.schemas.jobs import JobWithAttempts
 from jobs.inputs.reading import ReadOptions
 from longhand.cli.submission import Options, read_submission
 from tests.inputs.cases import MODEL
+from tests.sparing import on_sqlite
 
 TABLE = '编号,topic,=note\nt1,"tea, green","=1+1"\nt2,rain,\n'
 JSON = {"content-type": "application/json"}
@@ -53,6 +54,7 @@ def results(client: httpx.Client, batch: dict[str, Any]) -> list[dict[str, Any]]
     return [json.loads(line) for line in lines]
 
 
+@on_sqlite
 @pytest.mark.parametrize("way", ["page", "command"])
 @pytest.mark.parametrize("ending", ["csv", "tsv"])
 def test_an_export_has_the_columns_of_the_table_in_their_order_and_no_formula(
@@ -78,6 +80,7 @@ def test_an_export_has_the_columns_of_the_table_in_their_order_and_no_formula(
     assert "cells" not in json.dumps(shown["request"])
 
 
+@on_sqlite
 @pytest.mark.parametrize("name", ["in.txt", "in.jsonl"])
 def test_what_is_no_table_has_no_cells(name: str, client: httpx.Client) -> None:
     batch = as_the_page(client, name, "Write about tea\n" if name == "in.txt" else '{"prompt": "Write about tea"}\n')
@@ -97,6 +100,7 @@ def item(cells: Any) -> dict[str, Any]:
     return {"cells": cells, "body": {"model": MODEL, "messages": [{"role": "user", "content": "x"}]}}
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("cells", "words"),
     [
@@ -140,6 +144,7 @@ def test_half_a_surrogate_pair_is_refused_in_a_cell_and_replaced_in_a_prompt(cli
     assert (row[header.index("prompt")], row[-1]) == ("half ?", "whole")
 
 
+@on_sqlite
 def test_a_row_that_is_too_long_with_its_cells_is_refused_by_its_line(client: httpx.Client) -> None:
     half = "x" * 6_000_000
     failed = as_the_page(client, "in.csv", f"topic\n{half}\n", template="{topic}")

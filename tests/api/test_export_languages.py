@@ -14,6 +14,7 @@ from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.store.database import Database
 from jobs.store.search import JobFilter, list_jobs
 from tests.api.watching import REQUEST, Writer
+from tests.sparing import on_sqlite
 
 
 def a_batch(database: Database, valkey_client: redis.Redis) -> str:
@@ -28,6 +29,7 @@ def a_batch(database: Database, valkey_client: redis.Redis) -> str:
     return batch_id
 
 
+@on_sqlite
 def test_headings_are_chinese_where_they_are_asked_for_and_cells_are_the_same(
     client: httpx.Client, database: Database, valkey_client: redis.Redis
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from jobs.store.database import Database
 from jobs.store.search import JobFilter, list_jobs
 from tests.api.batch_files import LINE, ORDER, line, rows_in, served, served_client, submit, upload
+from tests.sparing import on_sqlite
 
 __all__ = ["served", "served_client"]  # fixtures
 
@@ -32,6 +33,7 @@ def test_every_line_is_a_job_in_the_order_of_the_file(served_client: httpx.Clien
     assert served_client.get("/v1/batches").json()["data"] == [batch]
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("bad", "code", "param"),
     [
@@ -83,6 +85,7 @@ def test_an_empty_file_and_one_with_too_many_lines_are_refused(served_client: ht
     assert whole["request_counts"]["total"] == 600
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("changes", "status", "param"),
     [

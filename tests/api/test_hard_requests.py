@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from api.server import ApiServer
 from tests.api.callers import calling
 from tests.conftest import serve_api
+from tests.sparing import on_sqlite
 
 BATCH = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
 
@@ -111,12 +112,14 @@ def test_a_folder_that_cannot_be_written_is_told_as_that(
     assert "unexpected error" not in caplog.text
 
 
+@on_sqlite
 @pytest.mark.parametrize("path", ["/v1/jobs/", "/v1/batches/", "/healthz/"])
 def test_a_slash_at_the_end_is_another_path_and_no_redirect(client: httpx.Client, path: str) -> None:
     answer = client.get(path, headers={"Host": "longhand.example"})
     assert error_of(answer)[:2] in ((404, "unknown_path"), (403, "no_key_is_set_up"))
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [

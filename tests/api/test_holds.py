@@ -20,6 +20,7 @@ from jobs.store.database import Database
 from jobs.store.keys import create_key
 from tests.api.callers import calling
 from tests.conftest import serve_api
+from tests.sparing import on_sqlite
 from tests.store.reserving import claim_now, take_due
 from tests.upstreams.files import GOOD
 
@@ -124,6 +125,7 @@ def test_running_jobs_are_released_if_that_is_asked_for(client: httpx.Client, da
     assert client.get(f"/v1/jobs/{job['id']}").json()["status"] == "in_progress"
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("body", "param"),
     [

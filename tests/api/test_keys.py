@@ -15,10 +15,12 @@ from jobs.store.queries import read_job
 from tests.api.callers import blue, calling, closed_api, code_of, red, secrets
 from tests.api.watching import REQUEST
 from tests.conftest import serve_api
+from tests.sparing import on_sqlite
 
 __all__ = ["blue", "closed_api", "red", "secrets"]  # fixtures
 
 
+@on_sqlite
 def test_the_health_the_page_and_the_reference_need_no_key(closed_api: ApiServer, blue: httpx.Client) -> None:
     with calling(closed_api) as nobody:
         for path in ("/healthz", "/readyz", "/", "/page/main.js", "/docs", "/openapi.json"):
@@ -27,6 +29,7 @@ def test_the_health_the_page_and_the_reference_need_no_key(closed_api: ApiServer
     assert blue.get("/v1/jobs").status_code == 200
 
 
+@on_sqlite
 def test_the_reference_says_that_a_key_is_sent_as_a_bearer(closed_api: ApiServer) -> None:
     with calling(closed_api) as nobody:
         shown = nobody.get("/openapi.json").json()
@@ -46,6 +49,7 @@ def test_the_first_key_counts_from_its_first_request_on(sqlite_api: ApiServer, s
     assert job.project == "news"
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("header", "says"),
     [

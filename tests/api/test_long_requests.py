@@ -16,6 +16,7 @@ from jobs.store.database import Database
 from jobs.store.job_requests import LONG_REQUEST
 from jobs.tables import job_requests, jobs
 from tests.api.watching import Writer
+from tests.sparing import on_sqlite
 from tests.stack.running_up import environ_of, longhand
 
 APART = {
@@ -76,6 +77,7 @@ def test_a_job_shows_its_request_and_is_written_and_retried_with_it(
     assert apart(database) == 0
 
 
+@on_sqlite
 def test_a_batch_comes_out_with_its_prompts_and_cells(
     where: str, client: httpx.Client, database: Database, valkey_client: redis.Redis
 ) -> None:
@@ -104,6 +106,7 @@ def test_a_batch_comes_out_with_its_prompts_and_cells(
     assert apart(database) == 0
 
 
+@on_sqlite
 def test_a_response_goes_on_from_a_long_one_and_lists_its_items(
     where: str, client: httpx.Client, database: Database, valkey_client: redis.Redis
 ) -> None:

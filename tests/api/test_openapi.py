@@ -2,7 +2,10 @@
 
 import httpx
 
+from tests.sparing import on_sqlite
 
+
+@on_sqlite
 def test_the_openapi_page_describes_every_path(client: httpx.Client) -> None:
     assert client.get("/docs").status_code == 200
     described = client.get("/openapi.json").json()

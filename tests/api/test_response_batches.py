@@ -15,6 +15,7 @@ from jobs.model.endings import JobError
 from jobs.store.database import Database
 from jobs.tables import drafts, jobs, responses
 from tests.api.watching import Writer
+from tests.sparing import on_sqlite
 
 BODY = {"model": "played", "input": "Write.", "instructions": "Be brief.", "max_output_tokens": 9}
 
@@ -93,6 +94,7 @@ def test_requests_in_the_body_may_be_for_responses_too(client: httpx.Client, dat
         assert client.get(f"/v1/jobs/{job_id}").json()["priority"] == 3
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("changed", "param"),
     [

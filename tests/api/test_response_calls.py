@@ -13,6 +13,7 @@ from tests.api.completing import only_job
 from tests.api.responding import create, follow, job_of
 from tests.api.test_response_clients import request_of
 from tests.api.watching import Writer
+from tests.sparing import on_sqlite
 
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
 TOOL = {"type": "function", "name": "get_weather", "parameters": PARAMETERS, "strict": True}
@@ -42,6 +43,7 @@ def call_tools(
     writer.finish(**{"message": {"tool_calls": CALLS}, "finish_reason": "tool_calls", **more})
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("choice", "sent"),
     [
@@ -67,6 +69,7 @@ def test_without_tools_nothing_is_said_of_a_choice(client: httpx.Client) -> None
     assert not {"tools", "tool_choice", "parallel_tool_calls"} & set(request)
 
 
+@on_sqlite
 @pytest.mark.parametrize(("text", "thought"), [("", ""), ("Let me look.", ""), ("Let me look.", "Hm."), ("", "Hm.")])
 def test_calls_are_items_and_events_from_any_number_on(
     client: httpx.Client, database: Database, valkey_client: redis.Redis, text: str, thought: str
@@ -95,6 +98,7 @@ def test_calls_are_items_and_events_from_any_number_on(
         assert follow(client, created["id"], number) == events[place + 1 :]
 
 
+@on_sqlite
 @pytest.mark.parametrize("how", ["previous", "items", "references"])
 def test_what_a_tool_gave_is_sent_after_the_call_however_the_client_goes_on(
     client: httpx.Client, database: Database, valkey_client: redis.Redis, how: str

@@ -14,8 +14,10 @@ from jobs.store.database import Database
 from jobs.store.queries import read_job
 from tests.api.responding import ASK, Reader, create, follow, job_of, told
 from tests.api.watching import Writer, pieces
+from tests.sparing import on_sqlite
 
 
+@on_sqlite
 def test_a_stream_resumed_anywhere_equals_the_whole_live_and_afterwards_and_without_redis(
     client: httpx.Client, database: Database, valkey_client: redis.Redis
 ) -> None:

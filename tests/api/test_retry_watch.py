@@ -16,6 +16,7 @@ from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
 from tests.api.retrying import failed, finish_all
 from tests.api.watchers import WatcherThread, events_of
 from tests.api.watching import Writer
+from tests.sparing import on_sqlite
 from tests.worker.worker_fixtures import fast_simulator, open_worker, small_settings
 
 __all__ = ["failed"]  # a fixture
@@ -45,6 +46,7 @@ def watch_to_the_end(client: httpx.Client, path: str, cursor: str | None, shown:
         return answer.status_code
 
 
+@on_sqlite
 @pytest.mark.parametrize("reads_on", [True, False], ids=["stays", "comes-back"])
 def test_watchers_of_a_batch_see_the_retried_jobs_reset_and_end_exact(
     api: ApiServer,

@@ -11,6 +11,7 @@ import pytest
 from jobs.store.database import Database
 from tests.api.callers import calling
 from tests.conftest import serve_api
+from tests.sparing import on_sqlite
 from tests.store.reserving import claim_now, take_due
 from tests.upstreams.files import GOOD
 
@@ -39,6 +40,7 @@ def requests(*bodies: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"custom_id": str(number), "body": body} for number, body in enumerate(bodies)]
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("path", "body", "param", "told"),
     [
@@ -75,6 +77,7 @@ def upload(client: httpx.Client, name: str, text: str) -> str:
     return str(sent.raise_for_status().json()["id"])
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("upstream", "model", "told"),
     [
@@ -105,6 +108,7 @@ def test_a_table_for_an_upstream_that_there_is_not_is_refused_before_it_is_read(
     assert client.post("/v1/batches", json={**body, "upstream": "one"}).json()["status"] == "in_progress"
 
 
+@on_sqlite
 @pytest.mark.parametrize("path", ["jobs", "batches", "inputs"])
 def test_a_query_parameter_of_a_submission_that_is_not_known_is_refused(client: httpx.Client, path: str) -> None:
     answer = client.post(f"/v1/{path}?stauts=failed", json=ask())

@@ -15,6 +15,7 @@ from tests.api.callers import blue, calling, closed_api, code_of, red, secrets
 from tests.api.watchers import WatcherThread
 from tests.api.watching import REQUEST, Writer, submit, wait_until
 from tests.conftest import serve_api
+from tests.sparing import on_sqlite
 
 __all__ = ["blue", "closed_api", "red", "secrets"]  # fixtures
 
@@ -145,6 +146,7 @@ def test_every_api_process_takes_the_tokens_of_every_other(
         assert opens(nobody, f"/v1/jobs/{job}/events?token={token}") == (200, "")
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("body", "status"),
     [

@@ -29,6 +29,7 @@ from jobs.webhooks.events import BATCH_ENDS, DEFAULT_EVENTS
 from tests.api.callers import calling, code_of
 from tests.api.watching import REQUEST
 from tests.conftest import serve_api
+from tests.sparing import on_sqlite
 from tests.worker.delivering import due_in
 
 URL = "http://127.0.0.1:9/hook"
@@ -104,6 +105,7 @@ def test_a_test_is_a_delivery_that_can_be_looked_at_and_replayed(client: httpx.C
     assert client.post(f"{path}/replay").json()["replayed"] == 0
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("body", "code", "param"),
     [
@@ -221,6 +223,7 @@ def test_a_batch_of_a_file_has_an_endpoint_too_and_a_file_that_is_wrong_is_told(
         assert [one["type"] for one in told] == kinds
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("webhook", "param"),
     [

@@ -14,6 +14,7 @@ from jobs.lifecycle import transitions
 from jobs.lifecycle.transitions import finish, retry
 from jobs.settings import Settings
 from jobs.tables import jobs, lanes
+from tests.sparing import on_sqlite
 from tests.store.failing import accept, due, fail, hold_again, reasons
 from tests.store.store_fixtures import REFUSED, Store, new_job, store, written
 from worker.failed_attempts import FailedAttempts
@@ -48,6 +49,7 @@ def started(store: Store, *projects: str, **options: Any) -> list[str]:
     return ids
 
 
+@on_sqlite
 @pytest.mark.parametrize("reason", ["credit", "key"])
 def test_what_one_job_is_told_does_not_hold_an_upstream_that_another_project_uses(store: Store, reason: Reason) -> None:
     """Before, the 401 of LiteLLM for one model, or a model named "credit balance", held it for all at once."""
@@ -110,6 +112,7 @@ def test_a_stream_that_another_project_began_long_ago_keeps_no_upstream_from_bei
     assert doubt(store, alpha).began
 
 
+@on_sqlite
 @pytest.mark.parametrize("end", ["completed", "failed"])
 @pytest.mark.parametrize("seconds", [59, 61])
 def test_a_job_of_another_project_that_has_ended_since_it_was_sent_a_minute_ago_counts(

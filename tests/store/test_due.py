@@ -12,6 +12,7 @@ from jobs.lifecycle.transitions import release, retry
 from jobs.model.status import JobStatus
 from jobs.store.database import Database
 from jobs.tables import jobs
+from tests.sparing import on_sqlite
 from tests.store.plans import plans_of
 from tests.store.reserving import take_due
 from tests.store.store_fixtures import REFUSED, Store, at_once, counted, new_job, store, written
@@ -92,6 +93,7 @@ def test_a_small_batch_behind_a_big_one_gets_its_turn_in_the_first_round(store: 
     assert len(chosen) == 20
 
 
+@on_sqlite
 @pytest.mark.parametrize("room", [1, 2, 3])
 def test_with_little_room_every_batch_still_gets_its_turn(store: Store, room: int) -> None:
     for _ in range(3):
@@ -106,6 +108,7 @@ def test_with_little_room_every_batch_still_gets_its_turn(store: Store, room: in
     assert max(chosen.values()) - min(chosen.values()) <= 1
 
 
+@on_sqlite
 def test_jobs_without_a_batch_do_not_starve_batches_nor_batches_them(store: Store) -> None:
     unhinted(store, 120)
     store.submit_batch(120)

@@ -12,6 +12,7 @@ from jobs.lifecycle import transitions
 from jobs.lifecycle.lease import claim
 from jobs.lifecycle.transitions import hold_back
 from jobs.tables import holds, jobs
+from tests.sparing import on_sqlite
 from tests.store.failing import due, fail
 from tests.store.store_fixtures import LEASE, REFUSED, USAGE, Store, new_job, store, written
 
@@ -57,6 +58,7 @@ def projects_of(store: Store, job_ids: Sequence[str]) -> list[str]:
     return [store.job(job_id).project for job_id in job_ids]
 
 
+@on_sqlite
 @pytest.mark.parametrize("reason", ["credit", "key", "away"])
 @pytest.mark.parametrize("model", ["m1", "m2"])
 def test_the_first_job_of_another_project_is_a_probe_at_once(store: Store, reason: str, model: str) -> None:
@@ -202,6 +204,7 @@ def test_a_job_that_is_not_due_yet_changes_nothing_of_the_time_of_the_next_probe
     assert read_holds(store.database) == [hold]
 
 
+@on_sqlite
 def test_when_many_projects_were_told_the_same_no_other_one_asks_at_once(store: Store) -> None:
     held_by_alpha(store)
     for number in range(MOST_REFUSED_PROJECTS - 1):

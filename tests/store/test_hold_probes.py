@@ -18,6 +18,7 @@ from jobs.model.endings import MAX_CRASHES
 from jobs.store.queries import read_attempts
 from jobs.tables import lanes
 from jobs.upstreams import UNDECLARED, Upstreams
+from tests.sparing import on_sqlite
 from tests.store.failing import HINT_SECONDS, accept, due, fail, hold_again, reasons
 from tests.store.reserving import lanes_of, unpaced, upstream
 from tests.store.store_fixtures import LEASE, REFUSED, Store, store, written
@@ -25,6 +26,7 @@ from tests.store.store_fixtures import LEASE, REFUSED, Store, store, written
 __all__ = ["store"]  # a fixture
 
 
+@on_sqlite
 @pytest.mark.parametrize("reason", ["credit", "key", "away"])
 def test_an_upstream_is_held_at_once_and_probed_with_one_job_at_growing_intervals(store: Store, reason: str) -> None:
     _, ids = store.submit_batch(6)
@@ -54,6 +56,7 @@ def test_an_upstream_is_held_at_once_and_probed_with_one_job_at_growing_interval
     assert {attempt.outcome for attempt in read_attempts(store.database, first)} == {"held"}
 
 
+@on_sqlite
 def test_a_held_upstream_whose_url_was_corrected_is_probed_at_once(store: Store) -> None:
     """Before, its jobs waited for the next probe, up to five minutes, with the right URL in the file."""
     store.submit_batch(2)

@@ -19,7 +19,7 @@ __all__ = ["store"]  # a fixture
 
 @pytest.mark.timeout(600)  # when it fails, Hypothesis takes a while to make the failure small
 def test_any_life_of_a_job_keeps_the_promises(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    live(store, monkeypatch, lives=40 if store.database.is_sqlite else 10)
+    live(store, monkeypatch, lives=25 if store.database.is_sqlite else 6)
 
 
 @pytest.mark.chaos

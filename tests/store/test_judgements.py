@@ -13,6 +13,7 @@ from jobs.lifecycle.lease import claim
 from jobs.lifecycle.transitions import retry
 from jobs.model.status import JobStatus
 from jobs.store.queries import read_attempts
+from tests.sparing import on_sqlite
 from tests.store.failing import accept, due, fail, hold_again, note, prove, reasons
 from tests.store.store_fixtures import LEASE, REFUSED, Store, store, written
 
@@ -45,6 +46,7 @@ def test_a_500_while_others_are_accepted_is_the_jobs_own(store: Store) -> None:
     assert read_holds(store.database) == []
 
 
+@on_sqlite
 @pytest.mark.parametrize("reason", ["failing", "away", "credit", "key", "url", "odd"])
 def test_a_few_bad_requests_hold_no_upstream_that_accepts_others_and_end_themselves(store: Store, reason: str) -> None:
     """A refusal is quicker than a first word: of 200 good jobs and 8 bad ones, 95 were done after 150 s."""
@@ -105,6 +107,7 @@ def test_a_cut_stream_goes_back_uncharged_from_a_held_upstream_but_not_without_e
     assert fail(store, second, "cut", refusals=8).charged
 
 
+@on_sqlite
 def test_an_upstream_that_writes_and_then_cuts_every_stream_is_not_paid_without_end(store: Store) -> None:
     waiting = [store.submit(max_attempts=3), store.submit(max_attempts=3)]
     rounds = 0
@@ -120,6 +123,7 @@ def test_an_upstream_that_writes_and_then_cuts_every_stream_is_not_paid_without_
                 waiting.remove(job_id)
 
 
+@on_sqlite
 def test_a_hold_that_cut_streams_began_is_lifted_by_a_text_that_is_longer_and_not_by_its_first_words(
     store: Store,
 ) -> None:
@@ -178,6 +182,7 @@ def test_a_job_that_was_charged_is_forgiven_whatever_then_shows_that_its_upstrea
     assert store.job(cut).failures == 0
 
 
+@on_sqlite
 def test_a_lone_job_that_always_gets_502_ends_while_others_complete(store: Store) -> None:
     """It begins hold after hold, and every time another job shows that its upstream is well."""
     poison = store.submit(max_attempts=3)
@@ -198,6 +203,7 @@ def test_a_lone_job_that_always_gets_502_ends_while_others_complete(store: Store
     assert reasons(store) == []
 
 
+@on_sqlite
 def test_two_jobs_that_always_lose_their_connection_end_while_others_complete(store: Store) -> None:
     poison = [store.submit(max_attempts=3), store.submit(max_attempts=3)]
     for _ in range(200):
@@ -216,11 +222,12 @@ def test_two_jobs_that_always_lose_their_connection_end_while_others_complete(st
     assert [(store.job(job_id).status, store.job(job_id).failures) for job_id in poison] == [(JobStatus.FAILED, 3)] * 2
 
 
+@on_sqlite
 def test_a_job_that_is_alone_with_an_upstream_that_is_away_never_ends_and_is_probed_with_every_minute(
     store: Store,
 ) -> None:
     job_id = store.submit()
-    for _ in range(50):
+    for _ in range(20):
         store.clock.advance(61)
         [probe] = due(store)
         hold_again(store, probe, store.claim(probe).attempt, fail(store, probe, "away"))

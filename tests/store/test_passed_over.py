@@ -21,6 +21,7 @@ from jobs.model.endings import MAX_CRASHES
 from jobs.pace.reports import Refused
 from jobs.tables import lanes as lane_rows
 from jobs.upstreams import Upstreams, UpstreamSpec
+from tests.sparing import on_sqlite
 from tests.store.reserving import HINT_SECONDS, lanes_of, unpaced, upstream
 from tests.store.store_fixtures import LEASE, Store, new_job, store, written
 from worker.reports import LaneReporter, Used
@@ -74,6 +75,7 @@ class Process:
         return began
 
 
+@on_sqlite
 def test_a_project_whose_batch_was_full_for_long_has_its_share_at_once(store: Store) -> None:
     """Before, each round put it further back: it started nothing for minutes."""
     process = Process(store)
@@ -86,6 +88,7 @@ def test_a_project_whose_batch_was_full_for_long_has_its_share_at_once(store: St
     assert 15 <= began["full"] <= 24, began
 
 
+@on_sqlite
 def test_a_project_that_had_nothing_left_in_a_round_is_next_when_it_comes_again(store: Store) -> None:
     """Before, it started nothing beside one that always had jobs waiting."""
     process = Process(store)
@@ -98,6 +101,7 @@ def test_a_project_that_had_nothing_left_in_a_round_is_next_when_it_comes_again(
     assert began["rare"] == 9, began
 
 
+@on_sqlite
 def test_who_has_nothing_due_stays_not_first_where_the_others_use_its_turns(store: Store) -> None:
     """Before, with an upstream that had no room left it had all grants, and the others went by their names."""
     waiting = ["alpha", "beta", "gamma"]
@@ -134,6 +138,7 @@ def test_a_turn_that_ends_as_somebody_is_refused_costs_what_it_costs(store: Stor
     assert costs[1] == pytest.approx(costs[0], rel=0.2)
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "stored", ["{", "[]", '"x"', '{"projects": []}', '{"projects": {"times": {"a": null}}}', '{"streams": {"a": 1}}']
 )
@@ -147,6 +152,7 @@ def test_turns_that_nobody_can_read_begin_anew(store: Store, stored: str) -> Non
     assert process.run(2) == {"rare": 2}
 
 
+@on_sqlite
 @pytest.mark.parametrize("upstreams", [1, 2])
 def test_models_that_cannot_start_take_no_stream_from_another_project(store: Store, upstreams: int) -> None:
     """Before, a paused batch of 300 models kept another project from all its streams, without one call."""
@@ -158,6 +164,7 @@ def test_models_that_cannot_start_take_no_stream_from_another_project(store: Sto
     assert began["busy"] >= 54, began
 
 
+@on_sqlite
 @pytest.mark.parametrize("upstreams", [1, 2])
 def test_a_project_has_its_share_of_one_model_beside_many_that_cannot_start(store: Store, upstreams: int) -> None:
     process = Process(store, upstreams)
@@ -171,6 +178,7 @@ def test_a_project_has_its_share_of_one_model_beside_many_that_cannot_start(stor
     assert began["busy"] + 2 * began["full"] >= 66, began
 
 
+@on_sqlite
 @pytest.mark.parametrize("upstreams", [1, 2])
 def test_what_is_resumed_starts_in_its_turn(store: Store, upstreams: int) -> None:
     process = Process(store, upstreams)
@@ -183,6 +191,7 @@ def test_what_is_resumed_starts_in_its_turn(store: Store, upstreams: int) -> Non
     assert 15 <= began["full"] <= 24, began
 
 
+@on_sqlite
 @pytest.mark.parametrize("upstreams", [1, 2])
 def test_a_paused_project_pays_for_no_stream(store: Store, upstreams: int) -> None:
     """Before, where several upstreams share the streams, it paid for one in each round, and had none for long after."""

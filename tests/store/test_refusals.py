@@ -6,6 +6,7 @@ from jobs.dispatch.holds import read_holds
 from jobs.dispatch.refusals import LONGEST_WINDOW_SECONDS, LaneRefusals, Refusal, note_refusal
 from jobs.lifecycle.transitions import wait_for_limit
 from jobs.tables import lanes
+from tests.sparing import on_sqlite
 from tests.store.failing import accept, due, fail, hold_again, reasons, why
 from tests.store.reserving import take_due
 from tests.store.store_fixtures import REFUSED, Store, store, written
@@ -43,6 +44,7 @@ def test_a_limit_that_outlasts_any_window_of_a_minute_holds_its_upstream_and_say
     assert [store.job(job_id).failures for job_id in ids] == [0] * 3
 
 
+@on_sqlite
 def test_its_probes_are_refused_at_growing_intervals_and_the_first_text_lifts_it(store: Store) -> None:
     store.submit_batch(8)
     [first] = due(store, 1)
@@ -66,6 +68,7 @@ def test_its_probes_are_refused_at_growing_intervals_and_the_first_text_lifts_it
     assert reasons(store) == []
 
 
+@on_sqlite
 def test_a_limit_that_somebody_passes_is_a_rate_limit_however_long_it_lasts(store: Store) -> None:
     job_id = store.submit()
     for _ in range(20):
@@ -107,6 +110,7 @@ def test_an_upstream_of_which_another_model_writes_is_not_held(store: Store) -> 
     assert reasons(store) == []
 
 
+@on_sqlite
 def test_while_a_stream_writes_that_may_be_all_that_its_upstream_takes_it_is_not_held(store: Store) -> None:
     store.running()
     job_id = store.submit()
@@ -128,6 +132,7 @@ def test_a_probe_that_is_refused_for_a_limit_comes_later_the_next_time(store: St
     assert (hold.reason, hold.probes, hold.probe_at) == (reason, 1, store.clock.after(45))
 
 
+@on_sqlite
 def test_what_waited_in_a_queue_is_no_refusal_of_the_upstream(store: Store) -> None:
     job_id = store.submit()
     for _ in range(20):

@@ -36,7 +36,7 @@ def test_a_lane_never_has_more_in_flight_than_its_streams(store: Store) -> None:
 
 
 def test_eight_workers_at_once_neither_pass_the_window_nor_run_a_job_twice(store: Store) -> None:
-    submit_batch(store.database, [new_job() for _ in range(120)])
+    submit_batch(store.database, [new_job() for _ in range(60)])
     specs = [upstream("default", max_streams=5)]
     most: list[int] = []
     ended = threading.Event()
@@ -69,9 +69,9 @@ def test_eight_workers_at_once_neither_pass_the_window_nor_run_a_job_twice(store
         ended.set()
         watcher.join()
     assert max(most) <= 5
-    assert sum(counts) == 120
+    assert sum(counts) == 60
     with store.database.read() as connection:
-        assert connection.scalar(select(func.count()).select_from(attempts)) == 120
+        assert connection.scalar(select(func.count()).select_from(attempts)) == 60
 
 
 def left(database: Database) -> int:

@@ -12,6 +12,7 @@ from jobs.lifecycle.lease import Claimed, claim
 from jobs.lifecycle.rescue import cancel_job
 from jobs.lifecycle.transitions import finish
 from jobs.model.endings import MAX_CRASHES
+from tests.sparing import on_sqlite
 from tests.store.reserving import HINT_SECONDS, lanes_of, unpaced, upstream
 from tests.store.store_fixtures import LEASE, Store, new_job, store, written
 from worker.reports import LaneReporter, Used
@@ -56,6 +57,7 @@ class Process:
         return seen
 
 
+@on_sqlite
 @pytest.mark.parametrize("upstreams", [1, 2])
 def test_a_project_whose_first_texts_end_at_once_has_no_more_streams_for_that(store: Store, upstreams: int) -> None:
     """Before, its texts were taken for short ones until the first long one had ended: it had all twelve streams."""
@@ -69,6 +71,7 @@ def test_a_project_whose_first_texts_end_at_once_has_no_more_streams_for_that(st
     assert max(streams["mixed"] for streams in had) <= 9
 
 
+@on_sqlite
 def test_turns_whose_end_nobody_reports_are_forgotten(store: Store) -> None:
     """Those of jobs that were cancelled before they began, or whose worker was killed. Before, a project paid for each
     of them once its texts became longer, and had a third of the streams for the time of a hundred texts.

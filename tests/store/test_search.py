@@ -24,8 +24,7 @@ __all__ = ["sqlite_store", "store"]  # fixtures
 LETTERS = ["a", "b", "A", " ", "é", "É", "名", "字", "%", "_", "/", '"', "'", "\\", "😀", "\n"]
 
 
-@pytest.mark.parametrize("newest_first", [True, False])
-def test_the_index_finds_what_a_look_at_each_text_finds(store: Store, newest_first: bool) -> None:
+def test_the_index_finds_what_a_look_at_each_text_finds(store: Store) -> None:
     rng = Random(7)
     stored = {}
     for _ in range(40):
@@ -37,7 +36,8 @@ def test_the_index_finds_what_a_look_at_each_text_finds(store: Store, newest_fir
     asked = ["a", "名", "字名", "zzz", "ab", *rng.sample([one for one in somewhere if one], 25)]
     for wanted in asked:
         expected = sorted(job_id for job_id, chars in stored.items() if wanted.lower() in chars.lower())
-        assert found(store, text=wanted, newest_first=newest_first) == expected[:: -1 if newest_first else 1]
+        assert found(store, text=wanted, newest_first=False) == expected
+        assert found(store, text=wanted, newest_first=True) == expected[::-1]
 
 
 def test_letters_that_change_their_length_or_their_form_in_lower_case_are_found(sqlite_store: Store) -> None:

@@ -27,6 +27,7 @@ from jobs.store.database import Database
 from jobs.store.job_requests import MOST_OUTPUT_TOKENS
 from jobs.tables import batches, jobs
 from jobs.upstreams import UNDECLARED
+from tests.sparing import on_sqlite
 from tests.store.reserving import HINT_SECONDS, ONE, lanes_of, reserved_by, take_due, unpaced, upstream
 from tests.store.store_fixtures import USAGE, Store, new_job, store, written
 
@@ -53,6 +54,7 @@ def test_the_room_of_batches_is_counted_only_where_their_jobs_are_next(
     assert asked == [own]
 
 
+@on_sqlite
 def test_a_round_gives_few_lanes_a_turn_and_every_project_one_of_them(store: Store) -> None:
     """A round of 200 slow turns kept the jobs of others waiting for its end."""
     waiting = {**{f"m{number}": ["red"] for number in range(50)}, "own": ["blue"], "other": ["green"]}
@@ -67,6 +69,7 @@ def test_a_round_gives_few_lanes_a_turn_and_every_project_one_of_them(store: Sto
     assert served["red"] == served["blue"] == served["green"] == 20
 
 
+@on_sqlite
 @pytest.mark.parametrize("room", [1, 4, 20])
 def test_projects_share_by_weight_however_much_room_there_is(store: Store, room: int) -> None:
     for project, batches_of_it in (("a", 10), ("b", 1)):
@@ -199,6 +202,7 @@ def end(database: Database, ids: list[str]) -> None:
         connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(status="completed", upstream=None))
 
 
+@on_sqlite
 @pytest.mark.parametrize("walked", [2000, 50])
 def test_a_project_that_names_a_thousand_models_takes_no_other_project_s_turns(
     store: Store, monkeypatch: pytest.MonkeyPatch, walked: int
@@ -216,6 +220,7 @@ def test_a_project_that_names_a_thousand_models_takes_no_other_project_s_turns(
     assert blue < set(rounds.reserve(20, MAX_CRASHES).reserved)
 
 
+@on_sqlite
 @pytest.mark.parametrize("walked", [1000, 10])
 def test_all_of_a_thousand_models_have_their_turn(store: Store, monkeypatch: pytest.MonkeyPatch, walked: int) -> None:
     """Also behind more models without room than a round looks at, and where they are more than it finds."""

@@ -15,6 +15,7 @@ from jobs.model.endings import MAX_CRASHES
 from jobs.pace.reports import Finished
 from jobs.tables import jobs
 from jobs.upstreams.spec import UpstreamSpec
+from tests.sparing import on_sqlite
 from tests.store.reserving import in_flight, lanes_of, upstream
 from tests.store.store_fixtures import LEASE, USAGE, Store, new_job, store, written
 
@@ -43,6 +44,7 @@ def run_now(store: Store, ids: list[str]) -> None:
         assert finish(store.database, job_id, claimed.attempt, written("text", usage=USAGE))
 
 
+@on_sqlite
 def test_three_models_share_the_streams_of_their_upstream_and_each_gets_its_turn(store: Store) -> None:
     submit_each(store, 20)
     own = lanes_of(store.database, HINT_SECONDS, upstream("default", max_streams=2))
@@ -84,6 +86,7 @@ def test_a_waiting_job_says_that_another_model_has_the_streams(store: Store) -> 
     assert "" not in {model.model for model in state.models}
 
 
+@on_sqlite
 def test_requests_per_minute_are_those_of_all_models(store: Store) -> None:
     submit_each(store, 300)
     own = lanes_of(store.database, HINT_SECONDS, upstream("default", requests_per_minute=600))
@@ -96,6 +99,7 @@ def test_requests_per_minute_are_those_of_all_models(store: Store) -> None:
     assert 90 <= started <= 105
 
 
+@on_sqlite
 def test_tokens_per_minute_are_those_of_all_models(store: Store) -> None:
     submit_each(store, 300)
     own = lanes_of(store.database, HINT_SECONDS, upstream("default", tokens_per_minute=60_000))
@@ -116,7 +120,7 @@ def test_tokens_per_minute_are_those_of_all_models(store: Store) -> None:
 
 
 def test_workers_that_dispatch_different_models_at_once_stay_within_the_upstreams_streams(store: Store) -> None:
-    ids = submit_each(store, 30)
+    ids = submit_each(store, 15)
     specs = [upstream("default", max_streams=4)]
     most: list[int] = []
     ended = threading.Event()

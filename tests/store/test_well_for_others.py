@@ -13,6 +13,7 @@ from jobs.dispatch.turn_costs import Ended
 from jobs.intake.submission import submit_job
 from jobs.model.endings import MAX_CRASHES
 from jobs.pace.state import WRITING_SECONDS
+from tests.sparing import on_sqlite
 from tests.store.failing import HINT_SECONDS, due, reasons
 from tests.store.reserving import lanes_of
 from tests.store.store_fixtures import Store, new_job, store
@@ -56,6 +57,7 @@ def told(store: Store, job_id: str, model: str, reason: Reason, **given: Any) ->
     return judge(store.database, failure)
 
 
+@on_sqlite
 @pytest.mark.parametrize("reason", SAID)
 def test_bad_prompts_hold_no_upstream_whose_streams_of_another_project_get_text(store: Store, reason: Reason) -> None:
     """First words come seldom where texts are long: two bad prompts each 20 s took most streams from the others."""
@@ -71,10 +73,11 @@ def test_bad_prompts_hold_no_upstream_whose_streams_of_another_project_get_text(
     assert reasons(store) == []
 
 
+@on_sqlite
 def test_bad_prompts_for_very_many_models_push_no_lane_out_of_sight_that_is_written(store: Store) -> None:
     """Of 100 lanes that were used last, all were those of the bad prompts."""
     start(store, "beta", "long", 3)
-    bad = {model: start(store, "alpha", model)[0] for model in (f"quick-{number}" for number in range(150))}
+    bad = {model: start(store, "alpha", model)[0] for model in (f"quick-{number}" for number in range(110))}
     writes(store)
     store.clock.advance(0.2)
     for model in bad:
@@ -84,6 +87,7 @@ def test_bad_prompts_for_very_many_models_push_no_lane_out_of_sight_that_is_writ
     assert reasons(store) == []
 
 
+@on_sqlite
 def test_first_words_of_very_many_models_push_none_out_of_sight_that_takes_its_time(store: Store) -> None:
     start(store, "beta", "slow", 3)
     first, second = start(store, "alpha", "quick", 2)
@@ -134,6 +138,7 @@ def test_what_another_project_was_told_before_others_were_accepted_says_nothing(
     assert reasons(store) == []
 
 
+@on_sqlite
 @pytest.mark.parametrize("reason", SAID)
 def test_an_upstream_whose_streams_have_fallen_silent_is_held_as_ever(store: Store, reason: Reason) -> None:
     start(store, "beta", "long", 3)
@@ -154,6 +159,7 @@ def test_a_project_that_is_alone_there_is_held_as_ever(store: Store) -> None:
     assert told(store, second, "quick", "failing").began
 
 
+@on_sqlite
 def test_no_connection_and_no_credit_hold_as_ever(store: Store) -> None:
     """No prompt refuses a connection, and of the credit a text that was begun before says nothing."""
     start(store, "beta", "long")
@@ -170,6 +176,7 @@ def test_no_connection_and_no_credit_hold_as_ever(store: Store) -> None:
     assert told(store, alpha, "quick", "away", by_status=False).began
 
 
+@on_sqlite
 @pytest.mark.parametrize("seconds", [10.0, LONGEST_SURE_SECONDS + 30])
 def test_a_first_word_that_came_now_counts_however_long_ago_it_was_asked_for(store: Store, seconds: float) -> None:
     """Models that think first take longer than what an accepted request vouches for."""
@@ -183,6 +190,7 @@ def test_a_first_word_that_came_now_counts_however_long_ago_it_was_asked_for(sto
     assert reasons(store) == []
 
 
+@on_sqlite
 @pytest.mark.parametrize(("seconds", "lasts"), [(15.0, 30.5), (40.0, 80.5), (300.0, LONGEST_SILENT_SECONDS)])
 def test_an_upstream_that_is_silent_between_waves_of_slow_first_words_is_not_held(
     store: Store, seconds: float, lasts: float
@@ -203,6 +211,7 @@ def test_an_upstream_that_is_silent_between_waves_of_slow_first_words_is_not_hel
     assert reasons(store) == []
 
 
+@on_sqlite
 def test_a_quick_model_of_one_project_does_not_shorten_the_time_of_a_slow_one_of_another(store: Store) -> None:
     """A good job of alpha and two bad ones each 5 s took nine tenths of beta's texts, without end."""
     start(store, "beta", "slow")
@@ -218,6 +227,7 @@ def test_a_quick_model_of_one_project_does_not_shorten_the_time_of_a_slow_one_of
     assert reasons(store) == []
 
 
+@on_sqlite
 @pytest.mark.parametrize("reason", ["cut", "broken"])
 def test_two_models_of_one_project_whose_texts_break_off_hold_nothing_for_another_one(
     store: Store, reason: Reason
@@ -232,6 +242,7 @@ def test_two_models_of_one_project_whose_texts_break_off_hold_nothing_for_anothe
     assert told(store, beta, "long", reason, written_bytes=900).began
 
 
+@on_sqlite
 @pytest.mark.parametrize("is_writing", [True, False])
 def test_texts_that_break_off_hold_nothing_for_long_ones_that_go_on(store: Store, is_writing: bool) -> None:
     """Another project has begun none for a minute, and each of its texts takes an hour."""

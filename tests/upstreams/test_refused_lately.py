@@ -12,6 +12,7 @@ from jobs.store.database import Database
 from jobs.store.keys import create_key
 from tests.api.callers import calling, secrets
 from tests.conftest import serve_api
+from tests.sparing import on_sqlite
 from tests.store.plans import plans_of
 from tests.store.store_fixtures import Store, store
 from tests.upstreams.ended_jobs import begin_job, end_job
@@ -26,6 +27,7 @@ def end(store: Store, error: JobError | None, upstream: str = "one", project: st
     end_job(store.database, begin_job(store.database, upstream, project), error)
 
 
+@on_sqlite
 def test_an_upstream_that_refused_three_jobs_in_a_row_is_known_by_the_latest(store: Store) -> None:
     end(store, None)
     for message in ("first", "second"):

@@ -9,6 +9,7 @@ from jobs.intake.submission import NewJob, submit_batch
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from jobs.store.queries import read_batch
+from tests.sparing import on_sqlite
 from tests.upstream.scripted_upstream import DONE, ROLE, ScriptedUpstream, chunk, chunked
 from tests.upstream.scripted_upstream import text as delta
 from tests.worker.accepting import BAD, GOOD, RULES, WORSE, outcomes, run_through, worker_on, writes
@@ -17,6 +18,7 @@ from tests.worker.test_continuation import run_twice
 from tests.worker.worker_fixtures import ask, history, ids_of, job_and_text, submit
 
 
+@on_sqlite
 def test_a_text_that_keeps_the_rules_completes(database: Database, redis_url: str) -> None:
     job_id = submit(database, accept=RULES)
     run_through(database, redis_url, job_id, writes(GOOD))

@@ -15,6 +15,7 @@ from jobs.live.follower import Follower, Gap, ResetMessage, Text
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from jobs.tokens import Tokenizers
+from tests.sparing import on_sqlite
 from tests.store.reserving import claim_now
 from tests.upstream.scripted_upstream import DONE, FINISH, ROLE, Cut, Script, ScriptedUpstream, chunked, text
 from tests.worker.ear import Ear, listening
@@ -78,6 +79,7 @@ def run_twice(worker: WorkerParts, ear: Ear, job_id: str) -> Watcher:
     return watcher
 
 
+@on_sqlite
 @pytest.mark.parametrize("form", FORMS)
 def test_an_interrupted_text_goes_on_in_the_form_that_the_upstream_takes(
     database: Database, redis_url: str, form: str

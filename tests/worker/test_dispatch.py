@@ -17,6 +17,7 @@ from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
+from tests.sparing import on_sqlite
 from tests.store.reserving import claim_now, unpaced
 from tests.worker.ear import listening
 from tests.worker.worker_fixtures import (
@@ -52,6 +53,7 @@ def unhinted(database: Database) -> str:
     return job_id
 
 
+@on_sqlite
 def test_after_a_rate_limit_no_worker_calls_before_its_time_and_nobody_is_charged(
     database: Database, redis_url: str, simulator: ServedSimulator
 ) -> None:

@@ -11,6 +11,7 @@ from jobs.dispatch.holds import Hold, read_holds
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from longhand.simulator import ServedSimulator
+from tests.sparing import on_sqlite
 from tests.worker.worker_fixtures import (
     DELTAS,
     PATIENCE_SECONDS,
@@ -55,6 +56,7 @@ def wait_held(database: Database, probes: int) -> Hold:
     raise AssertionError(f"no hold with {probes} probes")
 
 
+@on_sqlite
 def test_a_429_without_end_becomes_a_hold_and_costs_no_job_anything(
     worker: WorkerParts, simulator: ServedSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +149,7 @@ def test_a_model_that_says_nothing_and_a_request_that_is_refused_are_the_jobs_ow
     assert find_fault(error, has_written=True).fault == "job"
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

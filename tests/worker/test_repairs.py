@@ -11,6 +11,7 @@ from jobs.lifecycle.retry import retry_job
 from jobs.model.status import JobStatus
 from jobs.store.database import Database
 from jobs.tables import rejected_texts
+from tests.sparing import on_sqlite
 from tests.store.reserving import claim_now
 from tests.upstream.scripted_upstream import DONE, FINISH, ROLE, ScriptedUpstream, chunked
 from tests.upstream.scripted_upstream import text as delta
@@ -43,6 +44,7 @@ def test_a_repair_shows_the_model_its_text_and_the_reasons(database: Database, r
     assert kept(database, job_id) == []
 
 
+@on_sqlite
 def test_each_repair_shows_the_newest_text_and_their_number_is_limited(database: Database, redis_url: str) -> None:
     job_id = submit(database, accept=RULES, on_reject="repair", max_repairs=2)
     texts = [BAD, "It pours today, but", "It snows today, so"]
@@ -113,6 +115,7 @@ def test_a_crash_before_the_first_checkpoint_does_not_go_on_with_the_rejected_te
     assert [attempt.continued_bytes for attempt in history(sqlite_database, job_id)] == [0, 0, 0]
 
 
+@on_sqlite
 def test_a_job_that_is_cancelled_before_its_repair_keeps_the_text(database: Database, redis_url: str) -> None:
     job_id = submit(database, accept=RULES, on_reject="repair")
     with ScriptedUpstream(writes(BAD)) as upstream, worker_on(database, redis_url, upstream) as worker:

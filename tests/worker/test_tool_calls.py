@@ -9,6 +9,7 @@ from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from jobs.store.queries import read_job
 from longhand.simulator import ServedSimulator
+from tests.sparing import on_sqlite
 from tests.worker.ear import run_to_the_end
 from tests.worker.worker_fixtures import WorkerParts, history, job_and_text, open_worker, small_settings, submit
 
@@ -64,6 +65,7 @@ def test_calls_that_the_upstream_does_not_count_are_counted_here(worker: WorkerP
     assert (job.usage.source, (job.usage.output_tokens or 0) > 10) == ("estimate", True)
 
 
+@on_sqlite
 @pytest.mark.parametrize("after", [1, 3, 6])
 def test_a_job_that_was_cut_inside_its_calls_is_tried_again(
     worker: WorkerParts, simulator: ServedSimulator, after: int

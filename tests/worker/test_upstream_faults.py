@@ -11,6 +11,7 @@ from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
+from tests.sparing import on_sqlite
 from tests.worker.ear import listening, run_to_the_end
 from tests.worker.test_attempt import DELTAS, TEXT, worker
 from tests.worker.worker_fixtures import WorkerParts, ask, history, job_and_text, open_worker, small_settings, submit
@@ -86,6 +87,7 @@ def test_a_passing_fault_is_retried_and_costs_one_attempt(
     assert sum(simulator.stats()["faults"].values()) == 1
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("fault", "code", "calls"),
     [
