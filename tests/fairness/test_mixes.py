@@ -47,7 +47,7 @@ MIXES = {
         (Member(4.0, refused=0.3, retry_after=20.0), Member(6.0), Member(2.0)), (6,), 100.0, (Upstream(6),)
     ),
     "one that is refused whatever it sends": Mix(
-        (Member(1.0), Member(2.0), Member(1.0, refused=1.0, a_second=1.0)), (12,), 100.0, (Upstream(12),)
+        (Member(2.0), Member(4.0), Member(1.0, refused=1.0, a_second=1.0)), (6,), 100.0, (Upstream(6),)
     ),
     "more streams than the upstream takes, which nobody has declared": Mix(
         (Member(4.0, models=0), Member(2.0, models=0)), (8,), 110.0, (Upstream(takes=4),)

@@ -32,8 +32,7 @@ def rate_after_ten_seconds(seen: Seen) -> float:
     return seen.rate(10, seen.over_at - 0.5)
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3, 8])
-@pytest.mark.parametrize("in_flight_limit", [8, None])
+@pytest.mark.parametrize(("workers", "in_flight_limit"), [(1, None), (2, 8), (3, None), (8, 8)])
 def test_twenty_a_second_are_found_and_kept(workers: int, in_flight_limit: int | None) -> None:
     runs = [run("sliding", workers, seed, in_flight_limit, None) for seed in (1, 2, 3, 4, 5)]
     assert min(map(rate_after_ten_seconds, runs)) >= 19.5
@@ -73,11 +72,12 @@ def test_a_pause_does_not_end_with_many_at_once() -> None:
         assert len(run("sliding", 2, seed, 8, 1.0).refusals(until=10)) <= 4
 
 
-@pytest.mark.parametrize("kind", ["fixed", "bucket"])
-@pytest.mark.parametrize("retry_after", [None, 1.0])
-@pytest.mark.parametrize("in_flight_limit", [8, None])
+@pytest.mark.parametrize(
+    ("kind", "retry_after", "in_flight_limit"),  # every two of them meet
+    [("fixed", None, 8), ("fixed", 1.0, None), ("bucket", None, None), ("bucket", 1.0, 8)],
+)
 def test_other_ways_of_counting_are_held_nearly_as_well(
-    kind: WindowKind, in_flight_limit: int | None, retry_after: float | None
+    kind: WindowKind, retry_after: float | None, in_flight_limit: int | None
 ) -> None:
     for seed in (1, 2, 3):
         seen = run(kind, 2, seed, in_flight_limit, retry_after)
@@ -85,8 +85,7 @@ def test_other_ways_of_counting_are_held_nearly_as_well(
         assert seen.refused(after=10) <= 0.045
 
 
-@pytest.mark.parametrize("in_flight_limit", [8, None])
-@pytest.mark.parametrize("retry_after", [None, 1.0])
+@pytest.mark.parametrize(("in_flight_limit", "retry_after"), [(8, None), (None, 1.0)])
 def test_on_a_busy_machine_requests_that_come_late_cost_little(
     in_flight_limit: int | None, retry_after: float | None
 ) -> None:
