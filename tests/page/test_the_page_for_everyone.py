@@ -64,6 +64,10 @@ VIEWS = ["batches", "new", "search", "nothing", "batch", "completed", "failed", 
 LOCALES = ["en-US", "zh-CN"]
 
 
+AXE = {"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": False}}}
+"""`FAINT` looks at the contrast of every text, in a thirtieth of the time."""
+
+
 @pytest.mark.parametrize(
     ("locale", "scheme", "width"),  # every two of them meet
     [("en-US", "light", 1280), ("en-US", "dark", 390), ("zh-CN", "light", 390), ("zh-CN", "dark", 1280)],
@@ -71,15 +75,19 @@ LOCALES = ["en-US", "zh-CN"]
 def test_no_view_has_a_fault_and_everything_has_a_name_and_stands_out_from_its_ground(
     browser: Browser, up: Up, routes: dict[str, str], locale: str, scheme: Any, width: int
 ) -> None:
-    """axe-core is the one that the development tool `axe-playwright-python` brings."""
-    axe = Axe()
+    """axe-core is the one that the development tool `axe-playwright-python` brings. It looks at what it costs most to
+    look at, and that no colour changes, once in each language and at each width.
+    """
+    axe = Axe() if scheme == "light" else None
     with Visit.open(browser, up.url, width=width, scheme=scheme, locale=locale, bypasses_policy=True) as visit:
         for view in VIEWS:
             visit.go(routes[view])
             settle(visit)
             assert visit.page.evaluate(FAULTS) == [], view
             assert visit.page.evaluate(FAINT) == [], view
-            found = axe.run(visit.page)
+            if axe is None:
+                continue
+            found = axe.run(visit.page, options=AXE)
             assert found.response["passes"], "axe has looked at nothing"
             assert found.violations_count == 0, f"{view}: {found.generate_report()}"
 

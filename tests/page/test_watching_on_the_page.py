@@ -27,7 +27,7 @@ from tests.stack.running_up import Up
 def test_twenty_cards_grow_and_each_ends_with_exactly_the_stored_text(
     visit: Visit, client: Client, upstream: FaultProxy
 ) -> None:
-    batch_id = watch_twenty(visit, client, upstream, 300)
+    batch_id = watch_twenty(visit, client, upstream, 150)
     before = visit.page.evaluate(LENGTHS)
     # Any of them: on a busy machine the first article may have ended before the last one began.
     texts = "[...document.querySelectorAll('.card-text')].map((card) => card.textContent).join()"
@@ -42,7 +42,7 @@ def test_the_api_dies_midway_and_every_character_is_shown_once(
     visit: Visit, client: Client, up: Up, upstream: FaultProxy
 ) -> None:
     visit.network_lost = True
-    batch_id = watch_twenty(visit, client, upstream, 300)
+    batch_id = watch_twenty(visit, client, upstream, 150)
     killed = up.children()["api"]
     with up.frozen():  # else the API is back in a moment, which is not worth a word to the page
         os.kill(killed, signal.SIGKILL)
@@ -57,7 +57,7 @@ def test_a_reload_midway_and_leaving_and_coming_back_show_every_character_once(
     visit: Visit, client: Client, upstream: FaultProxy
 ) -> None:
     visit.network_lost = True  # a reload cuts the stream
-    batch_id = watch_twenty(visit, client, upstream, 300)
+    batch_id = watch_twenty(visit, client, upstream, 150)
     visit.page.reload()
     visit.heading("On the page")
     visit.page.goto(f"{visit.url}/#/new")
@@ -75,7 +75,7 @@ def test_a_network_lost_again_and_again_shows_every_character_once(
     with Line.to(urlsplit(up.url).port or 0) as line, Visit.open(browser, f"http://127.0.0.1:{line.port}") as visit:
         visit.network_lost = True
         # The page comes back a second after each cut: the texts must go on for much longer than five of these.
-        batch_id = watch_twenty(visit, client, upstream, 700)
+        batch_id = watch_twenty(visit, client, upstream, 350)
         for _ in range(5):
             line.cut()
             before = sum(visit.page.evaluate(LENGTHS))  # after the cut: what is more has come over a new connection
@@ -91,10 +91,10 @@ def test_a_network_lost_again_and_again_shows_every_character_once(
         visit.assert_clean()
 
 
-def test_of_three_hundred_cards_only_those_in_sight_are_drawn(visit: Visit, client: Client) -> None:
-    batch_id = submit(client, [request(f"note-{i:03}", "Write.", text=f"A note about {i}.") for i in range(300)])
+def test_of_a_hundred_and_fifty_cards_only_those_in_sight_are_drawn(visit: Visit, client: Client) -> None:
+    batch_id = submit(client, [request(f"note-{i:03}", "Write.", text=f"A note about {i}.") for i in range(150)])
     visit.go(f"#/batches/{batch_id}")
-    expect(visit.page.locator(".filters button").first).to_have_text("All 300")
+    expect(visit.page.locator(".filters button").first).to_have_text("All 150")
     drawn = visit.page.locator(".card")
     assert 0 < drawn.count() < 60
     expect(drawn.first).to_contain_text("note-000")
@@ -103,14 +103,14 @@ def test_of_three_hundred_cards_only_those_in_sight_are_drawn(visit: Visit, clie
         visit.page.mouse.wheel(0, 2500)
         visit.page.wait_for_timeout(50)
         most = max(most, drawn.count())
-    scroll_to_card(visit, "document.body.scrollHeight", "note-299")
-    expect(drawn.last).to_contain_text("note-299")
+    scroll_to_card(visit, "document.body.scrollHeight", "note-149")
+    expect(drawn.last).to_contain_text("note-149")
     assert most < 60
-    assert drawn.last.get_attribute("aria-posinset") == drawn.last.get_attribute("aria-setsize") == "300"
+    assert drawn.last.get_attribute("aria-posinset") == drawn.last.get_attribute("aria-setsize") == "150"
     expect(visit.page.locator(".head .badge")).to_have_text("Completed")
     # What is looked at is read and compared, and no more than that.
     expect(drawn.last.locator(".mark")).to_have_text("✓ saved")
-    assert len(visit.texts()) <= 300
+    assert len(visit.texts()) <= 150
 
 
 def test_a_job_grows_on_its_own_page_to_exactly_its_stored_text(

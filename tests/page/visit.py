@@ -81,7 +81,8 @@ class Visit:
             if page is not self.page:
                 page.close()
         self.page.unroute_all()
-        self.page.goto(f"{self.url}/healthz")  # nothing of the page, and of the same origin
+        # Of the same origin, nothing that runs, and in the browser's cache.
+        self.page.goto(f"{self.url}/page/icon.svg")
         self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
         self.page.set_viewport_size({"width": _WIDTH, "height": _HEIGHT})
         self.network_lost, self.refused = False, set()
