@@ -25,6 +25,7 @@ from tests.api.slow_reading import patient_api, unchunked
 from tests.api.watchers import events_of
 from tests.api.watching import PATIENCE_SECONDS, Writer, pieces, wait_until
 from tests.conftest import serve_api
+from tests.sparing import on_reasoning, on_text
 
 __all__ = ["patient_api"]  # a fixture
 
@@ -124,6 +125,7 @@ def test_a_zombies_messages_are_shown_to_no_watcher_of_the_batch(
     assert (shown.texts[ids[0]], shown.resets) == ("alive and well", [(ids[0], 2)])
 
 
+@on_reasoning
 def test_a_watcher_of_a_batch_that_does_not_read_is_not_buffered_for_and_ends_exact(
     sqlite_url: str,
     redis_url: str,
@@ -157,6 +159,7 @@ def test_a_watcher_of_a_batch_that_does_not_read_is_not_buffered_for_and_ends_ex
     assert shown.done is not None
 
 
+@on_text
 def test_a_large_batch_begins_to_show_at_once_and_is_never_held_in_memory_whole(
     sqlite_api: ApiServer, sqlite_database: Database
 ) -> None:

@@ -90,7 +90,9 @@ def read_a_part(client: httpx.Client, batch_id: str, shown: BatchShown, room: Ro
         list(events_of(lines_until_cut(), shown))  # type: ignore[arg-type]  # a generator, told so nowhere
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("either_text", "seed"), [("text", 0), ("reasoning", 1), ("reasoning", 2)], indirect=["either_text"]
+)
 def test_twenty_jobs_are_exact_for_a_client_that_is_cut_thirty_times(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, seed: int
 ) -> None:

@@ -41,7 +41,9 @@ def test_a_watcher_sees_the_statuses_the_text_and_the_end(
 
 
 @pytest.mark.usefixtures("either_text")
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    ("either_text", "seed"), [("text", 0), ("text", 1), ("reasoning", 2), ("reasoning", 3)], indirect=["either_text"]
+)
 def test_late_watchers_at_random_instants_get_every_byte_once(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, seed: int
 ) -> None:

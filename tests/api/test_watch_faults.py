@@ -18,6 +18,7 @@ from tests.api.slow_reading import patient_api, slow_client, unchunked
 from tests.api.watchers import Shown, WatcherThread, events_of
 from tests.api.watching import Writer, pieces, submit, wait_until
 from tests.conftest import serve_api
+from tests.sparing import on_text
 
 __all__ = ["patient_api"]  # a fixture
 
@@ -64,6 +65,7 @@ def test_redis_erased_mid_stream_loses_no_byte(
         assert (watcher.join().text, watcher.shown.resets) == ("the first half, the second half", 0)
 
 
+@on_text
 def test_a_watcher_that_does_not_read_is_not_buffered_for_and_ends_exact(
     sqlite_url: str,
     redis_url: str,
@@ -96,23 +98,30 @@ def test_a_watcher_that_does_not_read_is_not_buffered_for_and_ends_exact(
     assert (shown.resets, shown.done is not None) == (0, True)
 
 
+@on_text
 def test_a_watcher_that_takes_nothing_for_long_is_cut_and_comes_back_exact(
-    sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis
+    sqlite_url: str,
+    redis_url: str,
+    sqlite_database: Database,
+    valkey_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("api.http.listener.GONE_SECONDS", 3)  # this one is to be cut
     job_id = submit(sqlite_database)
     writer = Writer(sqlite_database, valkey_client, job_id)
     writer.write("begun, ")
     shown = Shown()
-    with slow_client(sqlite_api.port, job_id) as slow:
-        wait_until(lambda: b"begun, " in slow.recv(4096, socket.MSG_PEEK))
-        for _ in range(500):
-            writer.write("0123456789abcdef" * 1024)
-        wait_until(lambda: sqlite_api.hub.watching == 0)
-        with pytest.raises((ConnectionResetError, ValueError)):  # the end of the chunked encoding never came
-            list(events_of((line.decode().rstrip("\n") for line in unchunked(slow)), shown))
-    assert 0 < len(shown.text) < len(writer.text)
-    text = writer.finish()
-    WatcherThread(sqlite_api.port, job_id, cursor=shown.cursor, shown=shown).join()
+    with serve_api(sqlite_url, redis_url) as server:
+        with slow_client(server.port, job_id) as slow:
+            wait_until(lambda: b"begun, " in slow.recv(4096, socket.MSG_PEEK))
+            for _ in range(500):
+                writer.write("0123456789abcdef" * 1024)
+            wait_until(lambda: server.hub.watching == 0)
+            with pytest.raises((ConnectionResetError, ValueError)):  # the end of the chunked encoding never came
+                list(events_of((line.decode().rstrip("\n") for line in unchunked(slow)), shown))
+        assert 0 < len(shown.text) < len(writer.text)
+        text = writer.finish()
+        WatcherThread(server.port, job_id, cursor=shown.cursor, shown=shown).join()
     assert (shown.text == text, shown.resets) == (True, 0)
 
 

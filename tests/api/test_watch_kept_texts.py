@@ -23,7 +23,9 @@ def texts(seed: int) -> tuple[str, str]:
 
 
 @pytest.mark.usefixtures("either_text")
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("either_text", "seed"), [("text", 0), ("text", 1), ("reasoning", 2), ("reasoning", 3)], indirect=["either_text"]
+)
 def test_every_watcher_ends_with_the_longest_text(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, seed: int
 ) -> None:

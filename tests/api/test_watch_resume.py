@@ -61,7 +61,9 @@ def test_resuming_after_any_event_of_an_ended_job_is_exact(
 
 
 @either_text
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("either_text", "seed"), [("text", 0), ("text", 1), ("reasoning", 2), ("reasoning", 3)], indirect=["either_text"]
+)
 def test_a_client_that_is_cut_again_and_again_while_the_text_grows_is_exact(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, seed: int
 ) -> None:
