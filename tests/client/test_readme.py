@@ -88,10 +88,8 @@ class Reader:
 
     def jobs(self, *options: str) -> list[dict[str, Any]]:
         """The jobs of the batch, as `longhand jobs --json` prints them."""
-        listed: list[dict[str, Any]] = json.loads(
-            self.type(shlex.join(["longhand", "jobs", "--json", *options])).stdout
-        )
-        return listed
+        listed = json.loads(self.type(shlex.join(["longhand", "jobs", "--json", *options])).stdout)
+        return [job for job in listed if job["batch_id"] == self._ids["batch"]]
 
 
 @contextmanager
@@ -164,10 +162,10 @@ def test_every_line_of_the_chinese_recipes_does_what_it_says(up: Up, tmp_path: P
 
 @pytest.mark.races
 @pytest.mark.parametrize("recipes", [ENGLISH_RECIPES, RECIPES], ids=["english", "chinese"])
-def test_the_jobs_that_fail_on_purpose_do_so_as_the_recipe_says(own: Up, tmp_path: Path, recipes: str) -> None:
+def test_the_jobs_that_fail_on_purpose_do_so_as_the_recipe_says(up: Up, tmp_path: Path, recipes: str) -> None:
     [failures] = blocks_of(recipes, "jsonl")
     (tmp_path / "failures.jsonl").write_text(failures)
-    reader = Reader(own, tmp_path, warm=True)
+    reader = Reader(up, tmp_path, warm=True)
     [line] = [line for line in lines_of(recipes) if "failures.jsonl" in line]
     reader.type(line)
     watched = reader.type("longhand watch batch_...")

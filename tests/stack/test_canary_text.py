@@ -145,7 +145,7 @@ def wait_for(met: Callable[[], bool], meanwhile: Callable[[], None] = lambda: No
     until = monotonic() + PATIENCE_SECONDS
     while not met() and monotonic() < until:
         meanwhile()
-        pause.wait(0.5)
+        pause.wait(2.0)
 
 
 def let_time_pass(database: Database, seconds: float) -> None:
