@@ -63,7 +63,7 @@ def test_a_batch_whose_ends_cannot_be_read_shows_them_all_the_same(
     damaged: Visit, client: Client, upstream: FaultProxy
 ) -> None:
     with held(upstream):
-        batch_id = submit(client, [request(f"tea-{i}", f"Write about tea {i}.") for i in range(4)])
+        batch_id = submit(client, [request(f"tea-{i}", f"Write 20 words about tea {i}.") for i in range(4)])
         damaged.go(f"#/batches/{batch_id}")
         expect(damaged.page.locator(".card")).to_have_count(4)
     expect(damaged.page.locator(".card[data-status=completed]")).to_have_count(4)
@@ -75,7 +75,7 @@ def test_a_job_whose_end_cannot_be_read_shows_it_all_the_same(
     damaged: Visit, client: Client, upstream: FaultProxy
 ) -> None:
     with held(upstream):
-        batch_id = submit(client, [request("tea", "Write about tea.")])
+        batch_id = submit(client, [request("tea", "Write 20 words about tea.")])
         [job] = client.jobs(batch_id=batch_id)
         damaged.go(f"#/jobs/{job['id']}")
         expect(damaged.page.locator(".head .badge")).to_be_visible()
@@ -88,7 +88,7 @@ def test_an_older_answer_does_not_take_the_end_away_that_was_told_meanwhile(
     browser: Browser, up: Up, client: Client
 ) -> None:
     """The page said "Finishing" until it was loaded again."""
-    requests = [request("one", "Write."), request("two", "Write.", deltas=["tea "] * 20, deltas_per_second=4)]
+    requests = [request("one", "Write 20 words."), request("two", "Write.", deltas=["tea "] * 20, deltas_per_second=4)]
     with Visit.open(browser, up.url) as visit:
         visit.page.add_init_script(LATE)
         batch_id = submit(client, requests)

@@ -78,7 +78,7 @@ def submitted(client: Client, words: int) -> str:
 def test_the_page_asks_for_a_key_and_watches_a_job_with_it_to_the_stored_text(
     visit: Visit, client: Client, secret: str
 ) -> None:
-    job_id = submitted(client, 120)
+    job_id = submitted(client, 60)
     visit.go(f"#/jobs/{job_id}")
     dialog = visit.page.get_by_role("dialog", name="API key")
     expect(dialog).to_be_visible()
@@ -161,7 +161,7 @@ def test_a_watch_that_was_cut_comes_back_with_a_token_of_its_own_and_its_cursor(
         Visit.open(browser, f"http://127.0.0.1:{line.port}") as visit,
     ):
         visit.refused, visit.network_lost = {401}, True
-        job_id = submitted(client, 400)
+        job_id = submitted(client, 250)
         visit.go(f"#/jobs/{job_id}")
         enter(visit, secret)
         length = """async () => {

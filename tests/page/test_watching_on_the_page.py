@@ -16,6 +16,7 @@ from tests.page.watched import (
     LENGTHS,
     assert_every_card_is_as_stored,
     held,
+    paused,
     request,
     scroll_to_card,
     submit,
@@ -28,10 +29,11 @@ def test_twenty_cards_grow_and_each_ends_with_exactly_the_stored_text(
     visit: Visit, client: Client, upstream: FaultProxy
 ) -> None:
     batch_id = watch_twenty(visit, client, upstream, 150)
-    before = visit.page.evaluate(LENGTHS)
     # Any of them: on a busy machine the first article may have ended before the last one began.
     texts = "[...document.querySelectorAll('.card-text')].map((card) => card.textContent).join()"
-    shown = visit.page.evaluate(f"() => {texts}")
+    with paused(upstream):
+        before = visit.page.evaluate(LENGTHS)
+        shown = visit.page.evaluate(f"() => {texts}")
     visit.wait_for(f"(was) => {texts} !== was", shown)
     visit.wait_for(f"(sum) => ({LENGTHS})().then((all) => all.reduce((a, b) => a + b) > sum)", sum(before))
     assert_every_card_is_as_stored(visit, client, batch_id, 20)
@@ -42,7 +44,7 @@ def test_the_api_dies_midway_and_every_character_is_shown_once(
     visit: Visit, client: Client, up: Up, upstream: FaultProxy
 ) -> None:
     visit.network_lost = True
-    batch_id = watch_twenty(visit, client, upstream, 150)
+    batch_id = watch_twenty(visit, client, upstream, 300)
     killed = up.children()["api"]
     with up.frozen():  # else the API is back in a moment, which is not worth a word to the page
         os.kill(killed, signal.SIGKILL)
@@ -58,12 +60,13 @@ def test_a_reload_midway_and_leaving_and_coming_back_show_every_character_once(
 ) -> None:
     visit.network_lost = True  # a reload cuts the stream
     batch_id = watch_twenty(visit, client, upstream, 150)
-    visit.page.reload()
-    visit.heading("On the page")
-    visit.page.goto(f"{visit.url}/#/new")
-    visit.heading("New articles")
-    visit.page.go_back()
-    visit.heading("On the page")
+    with paused(upstream):
+        visit.page.reload()
+        visit.heading("On the page")
+        visit.page.goto(f"{visit.url}/#/new")
+        visit.heading("New articles")
+        visit.page.go_back()
+        visit.heading("On the page")
     assert_every_card_is_as_stored(visit, client, batch_id, 20)
 
 
@@ -75,7 +78,7 @@ def test_a_network_lost_again_and_again_shows_every_character_once(
     with Line.to(urlsplit(up.url).port or 0) as line, Visit.open(browser, f"http://127.0.0.1:{line.port}") as visit:
         visit.network_lost = True
         # The page comes back a second after each cut: the texts must go on for much longer than five of these.
-        batch_id = watch_twenty(visit, client, upstream, 350)
+        batch_id = watch_twenty(visit, client, upstream, 700)
         for _ in range(5):
             line.cut()
             before = sum(visit.page.evaluate(LENGTHS))  # after the cut: what is more has come over a new connection
@@ -117,7 +120,7 @@ def test_a_job_grows_on_its_own_page_to_exactly_its_stored_text(
     visit: Visit, client: Client, upstream: FaultProxy
 ) -> None:
     with held(upstream):
-        job = client.submit_job({**request("", "Write a 250-word article about ink.")["body"], "custom_id": "ink"})
+        job = client.submit_job({**request("", "Write a 90-word article about ink.")["body"], "custom_id": "ink"})
         visit.go(f"#/jobs/{job['id']}")
         visit.heading("ink")
         expect(visit.page.locator(".state .badge")).to_have_text("Writing")
@@ -142,16 +145,19 @@ def test_the_failures_of_a_batch_run_again_at_a_click(visit: Visit, client: Clie
 
 
 def test_a_cancelled_batch_keeps_its_texts_on_the_cards_and_is_written_again_at_a_click(
-    visit: Visit, client: Client
+    visit: Visit, client: Client, upstream: FaultProxy
 ) -> None:
-    batch_id = submit(client, [request(name, f"Write a 400-word note on {name}.") for name in ("ink", "pens")])
-    visit.go(f"#/batches/{batch_id}")
+    with held(upstream):
+        batch_id = submit(client, [request(name, f"Write a 150-word note on {name}.") for name in ("ink", "pens")])
+        visit.go(f"#/batches/{batch_id}")
+        visit.heading("On the page")
     texts = visit.page.locator(".card-text:not(.note)")
     expect(texts).to_have_count(2)
-    visit.page.get_by_role("button", name="Cancel", exact=True).click()
-    visit.page.get_by_role("button", name="Cancel them").click()
-    again = visit.page.get_by_role("button", name="Write the 2 cancelled again")
-    expect(again).to_be_visible()
+    with paused(upstream):
+        visit.page.get_by_role("button", name="Cancel", exact=True).click()
+        visit.page.get_by_role("button", name="Cancel them").click()
+        again = visit.page.get_by_role("button", name="Write the 2 cancelled again")
+        expect(again).to_be_visible()
     kept = visit.page.locator(".card-text.kept")
     expect(kept).to_have_count(2)
     stored = "".join(client.text(job["id"], partial=True) for job in client.jobs(batch_id=batch_id))

@@ -131,7 +131,7 @@ def test_what_could_not_be_read_is_read_when_the_network_is_back(
 
 def test_a_refusal_stays_to_be_read_while_the_batch_goes_on(visit: Visit, client: Client, upstream: FaultProxy) -> None:
     visit.refused = {503}
-    slow = [request(f"slow-{i}", "Write.", deltas_per_second=5, text="word " * 30) for i in range(2)]
+    slow = [request(f"slow-{i}", "Write.", deltas_per_second=10, text="word " * 30) for i in range(2)]
     with held(upstream):
         batch_id = submit(client, [request("first", "Write a 20-word note."), *slow])
         visit.go(f"#/batches/{batch_id}")

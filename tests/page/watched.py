@@ -32,7 +32,7 @@ def submit(client: Client, requests: list[dict[str, Any]], **fields: Any) -> str
 def twenty(client: Client, words: int) -> str:
     prompts = [f"Write a {words}-word article about tea number {i}." for i in range(10)]
     prompts += [f"写一篇约{words}字的文章，介绍第{i}种茶。" for i in range(10)]
-    return submit(client, [request(f"tea-{i}", prompt, deltas_per_second=15) for i, prompt in enumerate(prompts)])
+    return submit(client, [request(f"tea-{i}", prompt, deltas_per_second=30) for i, prompt in enumerate(prompts)])
 
 
 def finish(client: Client, batch_id: str) -> str:
@@ -46,6 +46,16 @@ def finish(client: Client, batch_id: str) -> str:
 def held(upstream: FaultProxy) -> Iterator[None]:
     """No new request reaches the upstream: what is submitted is running, and not a word of it is written."""
     upstream.freeze("to_server")
+    try:
+        yield
+    finally:
+        upstream.heal()
+
+
+@contextmanager
+def paused(upstream: FaultProxy) -> Iterator[None]:
+    """Not a word more of what is being written arrives, so that nothing ends, however slow the machine is."""
+    upstream.freeze("to_client")
     try:
         yield
     finally:

@@ -42,7 +42,7 @@ def test_eight_workers_at_once_neither_pass_the_window_nor_run_a_job_twice(store
     ended = threading.Event()
 
     def watch() -> None:
-        while not ended.wait(0.002):
+        while not ended.wait(0.005):
             most.append(in_flight(store.database))
 
     def work(name: str) -> int:

@@ -126,7 +126,7 @@ def test_workers_that_dispatch_different_models_at_once_stay_within_the_upstream
     ended = threading.Event()
 
     def watch() -> None:
-        while not ended.wait(0.002):
+        while not ended.wait(0.005):
             most.append(in_flight(store.database))
 
     def work(name: str) -> None:

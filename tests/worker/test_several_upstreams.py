@@ -88,8 +88,12 @@ def test_a_change_of_the_file_counts_for_the_next_job_without_a_restart(
             assert (len(old.exchanges), len(new.exchanges)) == (1, 0)
             before = worker.source.current()
             file.write_text(declare("one", new.url))
-            while worker.source.current() is before:
+
+            def is_read_anew() -> bool:
                 worker.dispatch.wake()
+                return worker.source.current() is not before
+
+            wait_until(is_read_anew, "the file is read anew")
             write_one()
             assert (len(old.exchanges), len(new.exchanges)) == (1, 1)
 
