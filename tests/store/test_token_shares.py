@@ -112,10 +112,10 @@ def test_requests_of_a_million_tokens_keep_no_other_project_waiting(
 def test_where_tokens_are_scarce_projects_share_these_and_not_the_time(sqlite_database: Database) -> None:
     """By seconds, the one with long prompts and short answers had nearly all of them."""
     sizes = {"long": (0.2, 10_000), "slow": (2.0, 1_000)}
-    worker = Worker(Store(sqlite_database), sizes, turn_seconds=0.1)
+    worker = Worker(Store(sqlite_database), sizes)
     for project, (_, tokens) in sizes.items():
         submit_batch(worker.store.database, [asking(prompt=tokens - 50)] * 300, BatchOptions(project=project))
-    for _ in range(600):
+    for _ in range(300):
         worker.turn()
     used = {project: len(waited) * sizes[project][1] for project, waited in worker.waited.items()}
     assert 0.4 <= used["long"] / sum(used.values()) <= 0.6
@@ -161,13 +161,13 @@ def test_where_requests_are_scarce_projects_share_these_and_not_the_time(
     """By seconds, the one with short texts had nearly all of them; or else none, if it came first to a new lane."""
     limited = upstream("default", requests_per_minute=120)
     sizes = {"short": (0.02, 50), "slow": (8.0, 200)}
-    worker = Worker(Store(sqlite_database), sizes, turn_seconds=0.1, spec=limited)
+    worker = Worker(Store(sqlite_database), sizes, spec=limited)
     submit_batch(worker.store.database, [asking()] * 300, BatchOptions(project="slow"))
-    for _ in range(10 * already):
+    for _ in range(5 * already):
         worker.turn()
     before = {project: len(waited) for project, waited in worker.waited.items()}
     submit_batch(worker.store.database, [asking()] * 300, BatchOptions(project="short"))
-    for _ in range(600):
+    for _ in range(300):
         worker.turn()
     had = {project: len(waited) - before.get(project, 0) for project, waited in worker.waited.items()}
     assert 0.4 <= had["slow"] / sum(had.values()) <= 0.6, had
