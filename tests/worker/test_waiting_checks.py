@@ -17,7 +17,6 @@ from jobs.model.status import JobStatus
 from jobs.pace.reports import Finished
 from jobs.store.database import Database
 from jobs.tables import jobs
-from tests.sparing import on_sqlite
 from tests.store.reserving import claim_now
 from tests.upstream.scripted_upstream import ScriptedUpstream
 from tests.worker.accepting import GOOD, RULES, worker_on, writes
@@ -109,7 +108,6 @@ def test_a_text_that_waits_for_its_check_keeps_no_stream_and_no_place_from_other
     assert job.usage.output_tokens == 7
 
 
-@on_sqlite
 @pytest.mark.parametrize(("then", "status"), [(None, JobStatus.COMPLETED), (StopReason.CANCEL, JobStatus.CANCELLED)])
 def test_a_pause_that_gives_back_what_runs_takes_no_whole_text_but_a_cancel_still_ends_the_wait(
     worker: WorkerParts, then: StopReason | None, status: JobStatus
@@ -126,7 +124,6 @@ def test_a_pause_that_gives_back_what_runs_takes_no_whole_text_but_a_cancel_stil
     assert (job.status, text, job.attempt) == (status, GOOD, 1)
 
 
-@on_sqlite
 def test_its_lane_hears_once_that_it_has_ended(worker: WorkerParts, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Finished] = []
 
@@ -141,7 +138,6 @@ def test_its_lane_hears_once_that_it_has_ended(worker: WorkerParts, monkeypatch:
     assert len(told) == 1
 
 
-@on_sqlite
 def test_its_text_is_rejected_as_any_other(worker: WorkerParts) -> None:
     with checks_held(worker):
         job_id = submit(worker.database, accept={"min_words": 90}, on_reject="retry", max_attempts=2)
@@ -155,7 +151,6 @@ def test_its_text_is_rejected_as_any_other(worker: WorkerParts) -> None:
     assert job_and_text(worker.database, job_id)[0].error_code == "not_accepted"
 
 
-@on_sqlite
 @pytest.mark.parametrize(
     ("reason", "status"),
     [(StopReason.CANCEL, JobStatus.CANCELLED), (StopReason.EXPIRE, JobStatus.EXPIRED)],
@@ -173,7 +168,6 @@ def test_what_stops_a_stream_ends_the_waiting_and_keeps_the_text(
     assert (attempt.bytes, attempt.upstream) == (len(GOOD), "default")
 
 
-@on_sqlite
 @pytest.mark.parametrize("comes", [True, False])
 def test_a_drain_waits_some_seconds_for_a_check_and_then_gives_the_job_back(
     worker: WorkerParts, monkeypatch: pytest.MonkeyPatch, *, comes: bool
@@ -212,7 +206,6 @@ def test_its_lease_is_renewed_and_its_text_stored_and_after_a_crash_another_work
     assert (job.status, job.attempt, job.crashes) == (JobStatus.IN_PROGRESS, 2, 1)
 
 
-@on_sqlite
 def test_where_there_is_no_room_it_waits_in_its_own_thread(worker: WorkerParts) -> None:
     room = worker.runner._ends._waiting._room
     while room.acquire(blocking=False):
@@ -228,7 +221,6 @@ def test_where_there_is_no_room_it_waits_in_its_own_thread(worker: WorkerParts) 
     assert job_and_text(worker.database, job_id)[0].status is JobStatus.COMPLETED
 
 
-@on_sqlite
 def test_where_no_thread_can_start_it_ends_in_its_own(worker: WorkerParts, monkeypatch: pytest.MonkeyPatch) -> None:
     refused, start = threading.Event(), threading.Thread.start
 
@@ -249,7 +241,6 @@ def test_where_no_thread_can_start_it_ends_in_its_own(worker: WorkerParts, monke
     assert [(one.attempt, one.outcome) for one in history(worker.database, job_id)] == [(1, "completed")]
 
 
-@on_sqlite
 def test_a_project_whose_checks_take_long_gets_no_more_streams_and_others_do(
     worker: WorkerParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
