@@ -21,15 +21,15 @@ KNOWN = (101, 104, 108)
 SEVERAL = Member(3.0, models=3, has_common=True)
 
 MIXES = {
-    "a model that others use beside some of their own": Mix((Member(3.0, models=0), *[SEVERAL] * 4), (4,), 160.0),
+    "a model that others use beside some of their own": Mix((Member(3.0, models=0), *[SEVERAL] * 4), (4,), 120.0),
     "long texts beside short ones in processes of one stream": Mix((Member(9.0), Member(1.0)), (1, 1, 1), 140.0),
     "few requests for different models": Mix(
-        (Member(8.0), Member(0.3)), (8,), 160.0, (Upstream(8, requests_per_minute=60),)
+        (Member(8.0), Member(0.3)), (8,), 120.0, (Upstream(8, requests_per_minute=60),)
     ),
     "large requests beside small ones for another model": Mix(
         (Member(0.3, prompt=2000), Member(0.3, prompt=200)), (8,), 110.0, (Upstream(tokens_per_minute=30_000),)
     ),
-    "one of which most requests fail at once": Mix((Member(8.0, fails=0.6), Member(2.0)), (4,), 200.0),
+    "one of which most requests fail at once": Mix((Member(8.0, fails=0.6), Member(2.0)), (4,), 150.0),
     "texts in parts beside whole ones": Mix((Member(6.0, parts=6), Member(2.0)), (4,), 140.0, (Upstream(4),)),
     "one that may use two upstreams beside those that may use one": Mix(
         (Member(3.0, upstreams=(0,)), Member(6.0, weight=3.0, upstreams=(0,)), Member(2.0)),
@@ -47,7 +47,7 @@ MIXES = {
         (Member(4.0, refused=0.3, retry_after=20.0), Member(6.0), Member(2.0)), (6,), 100.0, (Upstream(6),)
     ),
     "one that is refused whatever it sends": Mix(
-        (Member(2.0), Member(4.0), Member(1.0, refused=1.0, a_second=1.0)), (6,), 100.0, (Upstream(6),)
+        (Member(2.0), Member(4.0), Member(1.0, refused=1.0, a_second=1.0)), (6,), 80.0, (Upstream(6),)
     ),
     "more streams than the upstream takes, which nobody has declared": Mix(
         (Member(4.0, models=0), Member(2.0, models=0)), (8,), 110.0, (Upstream(takes=4),)

@@ -110,24 +110,22 @@ def test_nothing_is_wider_than_a_phone(browser: Browser, up: Up, routes: dict[st
         visit.assert_clean()
 
 
-def test_a_text_from_right_to_left_begins_at_the_right_and_fits_on_a_phone(
-    browser: Browser, up: Up, client: Client
-) -> None:
+def test_a_text_from_right_to_left_begins_at_the_right_and_fits_on_a_phone(visit: Visit, client: Client) -> None:
     text = "# شاي\n\n- أول\n  - داخل\n\n1. واحد\n\n> اقتباس\n\n| اسم | عدد |\n|---|---|\n| شاي | 3 |\n\nIn English."
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "simulate": {"text": text}}
     job = client.submit_job(body)
-    with Visit.open(browser, up.url, width=320) as visit:
-        visit.go(f"#/jobs/{job['id']}")
-        expect(visit.page.locator(".mark")).to_have_text("✓ saved")
-        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320
-        begins_at = """(selector) => {
-          const words = document.createRange();
-          words.selectNodeContents(document.querySelector(selector));
-          const [all, own] = [document.querySelector(".article"), words].map((one) => one.getBoundingClientRect());
-          return own.left - all.left < all.right - own.right ? "left" : "right";
-        }"""
-        sides = {one: visit.page.evaluate(begins_at, f".article {one}") for one in ("h2", "li > span", "th", "> p")}
-        assert sides == {"h2": "right", "li > span": "right", "th": "right", "> p": "left"}
+    visit.narrow(320)
+    visit.go(f"#/jobs/{job['id']}")
+    expect(visit.page.locator(".mark")).to_have_text("✓ saved")
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320
+    begins_at = """(selector) => {
+      const words = document.createRange();
+      words.selectNodeContents(document.querySelector(selector));
+      const [all, own] = [document.querySelector(".article"), words].map((one) => one.getBoundingClientRect());
+      return own.left - all.left < all.right - own.right ? "left" : "right";
+    }"""
+    sides = {one: visit.page.evaluate(begins_at, f".article {one}") for one in ("h2", "li > span", "th", "> p")}
+    assert sides == {"h2": "right", "li > span": "right", "th": "right", "> p": "left"}
 
 
 def test_the_fields_of_a_search_stand_in_one_line(visit: Visit) -> None:

@@ -195,10 +195,9 @@ def test_a_batch_is_cancelled_only_after_a_question(visit: Visit, client: Client
     assert client.read(batch_id)["status"] == "cancelled"
 
 
-def test_a_batch_fits_on_a_phone(browser: Browser, up: Up, client: Client) -> None:
+def test_a_batch_fits_on_a_phone(visit: Visit, client: Client) -> None:
     batch_id = submit(client, [request("a-name-that-is-rather-too-long-for-a-phone" * 3, "Write a 20-word note.")])
-    with Visit.open(browser, up.url, width=360) as visit:
-        visit.go(f"#/batches/{batch_id}")
-        expect(visit.page.locator(".card")).to_be_visible()
-        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
-        visit.assert_clean()
+    visit.narrow(360)
+    visit.go(f"#/batches/{batch_id}")
+    expect(visit.page.locator(".card")).to_be_visible()
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360

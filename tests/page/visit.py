@@ -89,6 +89,10 @@ class Visit:
         self.complaints.clear()
         self.requested.clear()
 
+    def narrow(self, width: int) -> None:
+        """Be on a screen of this width, until the next one begins anew."""
+        self.page.set_viewport_size({"width": width, "height": _HEIGHT})
+
     def go(self, route: str) -> None:
         """Open the page at a route such as `#/new`."""
         self.page.goto(f"{self.url}/{route}")
