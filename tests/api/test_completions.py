@@ -16,8 +16,10 @@ from jobs.store.database import Database
 from jobs.store.queries import read_job
 from tests.api.completing import ASK, PATH, Asking, contents, newest, only_job, streaming
 from tests.api.watching import Writer, wait_until
+from tests.sparing import on_sqlite
 
 
+@on_sqlite
 def test_a_completion_that_is_waited_for_is_the_job(
     api: ApiServer, database: Database, valkey_client: redis.Redis
 ) -> None:
@@ -82,6 +84,7 @@ def test_a_client_that_goes_away_frees_its_place_and_the_job_goes_on(
     assert answer.text == "begun ended"
 
 
+@on_sqlite
 def test_an_idempotency_key_gives_the_same_stream_from_its_start_also_afterwards(
     api: ApiServer, database: Database, valkey_client: redis.Redis
 ) -> None:
@@ -220,6 +223,7 @@ def test_what_cannot_be_delivered_is_refused_by_name(sqlite_api: ApiServer, chan
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param), answer.text
 
 
+@on_sqlite
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_upstream_that_gave_no_finish_reason_is_not_said_to_have_stopped(
     api: ApiServer, database: Database, valkey_client: redis.Redis, stream: bool

@@ -64,6 +64,7 @@ def test_tools_go_to_the_upstream_in_the_form_of_chat_completions(
     assert (created["tools"], created["tool_choice"]) == ([TOOL], choice)
 
 
+@on_sqlite
 def test_without_tools_nothing_is_said_of_a_choice(client: httpx.Client) -> None:
     request = request_of(client, create(client, tools=[], tool_choice="auto", parallel_tool_calls=True))
     assert not {"tools", "tool_choice", "parallel_tool_calls"} & set(request)
@@ -123,6 +124,7 @@ def test_what_a_tool_gave_is_sent_after_the_call_however_the_client_goes_on(
     assert len({item["id"] for item in items}) == 6
 
 
+@on_sqlite
 def test_a_call_that_was_cut_is_an_incomplete_item(
     client: httpx.Client, database: Database, valkey_client: redis.Redis
 ) -> None:
@@ -158,6 +160,7 @@ def test_what_is_no_function_is_refused_by_its_place(
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param), answer.text
 
 
+@on_sqlite
 def test_the_output_file_of_a_batch_of_responses_has_the_calls(
     client: httpx.Client, database: Database, valkey_client: redis.Redis
 ) -> None:

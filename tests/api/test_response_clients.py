@@ -13,6 +13,7 @@ from jobs.store.database import Database
 from tests.api.completing import Asking, only_job
 from tests.api.responding import create, events_of, job_of, rows_of
 from tests.api.watching import Writer, wait_until
+from tests.sparing import on_sqlite
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 
@@ -32,6 +33,7 @@ def request_of(client: httpx.Client, response: dict[str, Any]) -> dict[str, Any]
     return request
 
 
+@on_sqlite
 def test_an_item_reference_is_replaced_by_the_item_that_is_stored(
     client: httpx.Client, database: Database, valkey_client: redis.Redis
 ) -> None:
@@ -71,6 +73,7 @@ def test_a_reference_to_what_is_not_stored_is_refused_by_its_place(
     assert "send the item itself" in error["message"]
 
 
+@on_sqlite
 def test_an_item_that_is_not_written_yet_cannot_be_referred_to(client: httpx.Client) -> None:
     running = create(client)
     reference = {"type": "item_reference", "id": running["id"].replace("resp", "msg")}
@@ -78,6 +81,7 @@ def test_an_item_that_is_not_written_yet_cannot_be_referred_to(client: httpx.Cli
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "item_not_found")
 
 
+@on_sqlite
 def test_the_input_items_are_listed_in_pages_with_those_before_them(
     client: httpx.Client, database: Database, valkey_client: redis.Redis
 ) -> None:
@@ -108,6 +112,7 @@ def test_the_input_items_are_listed_in_pages_with_those_before_them(
     assert client.get("/v1/responses/resp_00/input_items").status_code == 404
 
 
+@on_sqlite
 def test_an_image_reaches_the_upstream_in_the_form_of_chat_completions(client: httpx.Client) -> None:
     parts = [{"type": "input_image", "image_url": PIXEL, "detail": "auto"}, {"type": "input_image", "image_url": PIXEL}]
     made = create(client, input=[{"role": "user", "content": parts}])
@@ -117,6 +122,7 @@ def test_an_image_reaches_the_upstream_in_the_form_of_chat_completions(client: h
     ]
 
 
+@on_sqlite
 def test_a_format_of_the_text_is_asked_of_the_upstream_and_shown_again(client: httpx.Client) -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
     asked = {"type": "json_schema", "name": "answer", "schema": schema, "strict": True}
@@ -135,6 +141,7 @@ def test_a_format_of_the_text_is_asked_of_the_upstream_and_shown_again(client: h
     assert (error["code"], error["param"]) == ("invalid_json_schema", "text.format.schema.type")
 
 
+@on_sqlite
 def test_what_clients_send_by_default_is_taken(client: httpx.Client) -> None:
     sent = {
         "include": ["reasoning.encrypted_content"],
@@ -181,6 +188,7 @@ def test_what_stays_refused_says_the_way_out(sqlite_api: ApiServer, change: dict
     assert way_out in error["message"]
 
 
+@on_sqlite
 def test_the_tokens_of_an_input_are_counted_without_storing_it(
     client: httpx.Client, database: Database, valkey_client: redis.Redis
 ) -> None:

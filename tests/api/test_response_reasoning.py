@@ -8,6 +8,9 @@ import redis
 from jobs.store.database import Database
 from tests.api.responding import Reader, create, follow, job_of, told
 from tests.api.watching import Writer
+from tests.sparing import on_sqlite
+
+pytestmark = on_sqlite
 
 
 def test_the_reasoning_is_an_item_of_its_own_and_told_while_it_is_written(

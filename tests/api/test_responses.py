@@ -48,6 +48,7 @@ def test_a_stream_resumed_anywhere_equals_the_whole_live_and_afterwards_and_with
         assert told(follow(client, created["id"], after)) == told(expected)
 
 
+@on_sqlite
 def test_an_attempt_that_writes_anew_is_told_as_a_new_item(
     client: httpx.Client, database: Database, valkey_client: redis.Redis
 ) -> None:
@@ -82,6 +83,7 @@ def test_an_attempt_that_writes_anew_is_told_as_a_new_item(
     }
 
 
+@on_sqlite
 def test_an_attempt_that_goes_on_is_seen_by_nobody(
     client: httpx.Client, database: Database, valkey_client: redis.Redis
 ) -> None:
@@ -104,6 +106,7 @@ def test_an_attempt_that_goes_on_is_seen_by_nobody(
     assert [event["output_index"] for event in events if event["type"] == "response.output_item.added"] == [0]
 
 
+@on_sqlite
 def test_a_conversation_is_sent_whole_without_the_instructions_before(
     client: httpx.Client, database: Database, valkey_client: redis.Redis
 ) -> None:
@@ -148,6 +151,7 @@ def test_a_cancel_ends_what_is_queued_and_leaves_what_has_ended(
     assert client.post(f"/v1/responses/{done['id']}/cancel").json()["status"] == "completed"
 
 
+@on_sqlite
 def test_a_failure_is_a_failed_response_and_an_error_where_somebody_waits(
     client: httpx.Client, database: Database, valkey_client: redis.Redis
 ) -> None:
@@ -213,6 +217,7 @@ def test_what_cannot_be_done_is_refused_by_name(sqlite_api: ApiServer, change: d
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param), answer.text
 
 
+@on_sqlite
 def test_an_unknown_query_is_refused_and_unknown_ids_are_not_found(client: httpx.Client) -> None:
     created = create(client)
     for query in ("surprise=x", "starting_after=3", "stream=true&starting_after=-1", "include_obfuscation=true"):

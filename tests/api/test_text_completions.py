@@ -12,6 +12,7 @@ from jobs.store.database import Database
 from jobs.store.queries import read_job
 from tests.api.completing import Asking, only_job
 from tests.api.watching import Writer
+from tests.sparing import on_sqlite
 
 PATH = "/v1/completions"
 ASK: dict[str, Any] = {
@@ -24,6 +25,7 @@ ASK: dict[str, Any] = {
 }
 
 
+@on_sqlite
 @pytest.mark.parametrize("prompt", ["Write.", ["Write."]])
 def test_a_prompt_is_completed_as_a_chat_with_one_message(
     api: ApiServer, database: Database, valkey_client: redis.Redis, prompt: Any
@@ -42,6 +44,7 @@ def test_a_prompt_is_completed_as_a_chat_with_one_message(
     assert job.request == {"model": "played", "messages": [{"role": "user", "content": "Write."}], "max_tokens": 9}
 
 
+@on_sqlite
 def test_a_streamed_completion_is_the_text_in_pieces_then_its_end_and_its_usage(
     api: ApiServer, database: Database, valkey_client: redis.Redis
 ) -> None:

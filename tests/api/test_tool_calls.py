@@ -11,6 +11,9 @@ from api.server import ApiServer
 from jobs.store.database import Database
 from tests.api.completing import ASK, PATH, Asking, contents, newest, only_job
 from tests.api.watching import Writer, wait_until
+from tests.sparing import on_sqlite
+
+pytestmark = on_sqlite
 
 CALLS: list[dict[str, Any]] = [
     {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Ōslo\u2028"}'}},

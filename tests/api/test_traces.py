@@ -9,6 +9,9 @@ from sqlalchemy import select
 from jobs.store.database import Database
 from jobs.tables import jobs
 from tests.api.watching import REQUEST
+from tests.sparing import on_sqlite
+
+pytestmark = on_sqlite
 
 GIVEN = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

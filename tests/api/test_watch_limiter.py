@@ -19,6 +19,7 @@ from tests.api.callers import blue, calling, closed_api, code_of, red, secrets
 from tests.api.completing import Asking, newest, only_job, streaming
 from tests.api.watching import REQUEST, submit, wait_until
 from tests.conftest import serve_api
+from tests.sparing import on_sqlite
 
 __all__ = ["blue", "closed_api", "red", "secrets"]  # fixtures
 
@@ -44,6 +45,7 @@ def hung_up(port: int, path: str, secret: str) -> None:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset, not an end
 
 
+@on_sqlite
 def test_one_watcher_too_many_is_told_how_many_it_may_have(narrow_api: ApiServer, secrets: dict[str, str]) -> None:
     with calling(narrow_api, secrets["blue"]) as blue, calling(narrow_api, secrets["red"]) as red, ExitStack() as open_:
         job = blue.post("/v1/jobs", json=REQUEST).json()["id"]
@@ -64,6 +66,7 @@ def test_one_watcher_too_many_is_told_how_many_it_may_have(narrow_api: ApiServer
     wait_until(lambda: taken(narrow_api) == 0)
 
 
+@on_sqlite
 def test_a_seat_is_free_again_however_its_watcher_left(narrow_api: ApiServer, secrets: dict[str, str]) -> None:
     with calling(narrow_api, secrets["blue"]) as blue:
         job = blue.post("/v1/jobs", json=REQUEST).json()["id"]
@@ -119,6 +122,7 @@ def test_a_refused_body_and_a_reused_key_give_their_seats_back(sqlite_api: ApiSe
     assert taken(sqlite_api) == 0
 
 
+@on_sqlite
 def test_who_waits_with_a_key_that_is_revoked_is_told_so(
     closed_api: ApiServer, secrets: dict[str, str], database: Database, valkey_client: redis.Redis
 ) -> None:

@@ -46,6 +46,7 @@ def opens(client: httpx.Client, path: str) -> tuple[int, str]:
         return code_of(answer)
 
 
+@on_sqlite
 def test_a_token_lives_a_minute_and_says_so(blue: httpx.Client, job: str, database: Database) -> None:
     answer = blue.post("/v1/watch_tokens", json={"channel": f"jobs/{job}"})
     assert answer.headers["cache-control"] == "no-store"
@@ -55,6 +56,7 @@ def test_a_token_lives_a_minute_and_says_so(blue: httpx.Client, job: str, databa
     assert 0 < shown["expires_at"] - database.now().timestamp() <= 60
 
 
+@on_sqlite
 def test_an_event_source_watches_a_job_to_its_end_with_a_token_alone(
     closed_api: ApiServer, blue: httpx.Client, job: str, database: Database, valkey_client: redis.Redis
 ) -> None:
@@ -66,12 +68,14 @@ def test_an_event_source_watches_a_job_to_its_end_with_a_token_alone(
     assert writer.finish() == watcher.join().text
 
 
+@on_sqlite
 def test_a_batch_is_watched_with_a_token_for_it(blue: httpx.Client, nobody: httpx.Client) -> None:
     batch = blue.post("/v1/batches", json={"requests": [{"custom_id": "a", "body": REQUEST}]}).json()["id"]
     token = token_for(blue, f"batches/{batch}")
     assert opens(nobody, f"/v1/batches/{batch}/events?deltas=true&token={token}") == (200, "")
 
 
+@on_sqlite
 def test_a_token_opens_no_other_channel(blue: httpx.Client, red: httpx.Client, nobody: httpx.Client, job: str) -> None:
     token = token_for(blue, f"jobs/{job}")
     batch = blue.post("/v1/batches", json={"requests": [{"custom_id": "a", "body": REQUEST}]}).json()["id"]
@@ -85,6 +89,7 @@ def test_a_token_opens_no_other_channel(blue: httpx.Client, red: httpx.Client, n
     assert opens(blue, f"/v1/jobs/{others[0]}/events?token={token}") == refused
 
 
+@on_sqlite
 def test_whatever_is_changed_in_a_token_makes_it_none(
     blue: httpx.Client, red: httpx.Client, nobody: httpx.Client, job: str, database: Database
 ) -> None:
@@ -117,6 +122,7 @@ def test_whatever_is_changed_in_a_token_makes_it_none(
     assert opens(nobody, f"/v1/jobs/{job}/events?token={token}") == (200, "")
 
 
+@on_sqlite
 def test_after_a_minute_a_token_opens_nothing_and_what_it_has_opened_goes_on(
     closed_api: ApiServer,
     blue: httpx.Client,
@@ -138,6 +144,7 @@ def test_after_a_minute_a_token_opens_nothing_and_what_it_has_opened_goes_on(
     assert writer.finish() == watcher.join().text
 
 
+@on_sqlite
 def test_every_api_process_takes_the_tokens_of_every_other(
     blue: httpx.Client, job: str, database_url: str, redis_url: str
 ) -> None:

@@ -97,21 +97,21 @@ def test_jobs_are_found_by_the_time_of_their_making(store: Store) -> None:
     assert found(store, created_after=second, created_before=second + timedelta(milliseconds=1)) == [ids[1]]
 
 
-@pytest.mark.parametrize("key", ODD_KEYS)
-def test_a_metadata_key_may_have_any_characters(store: Store, key: str) -> None:
-    wanted = store.submit(metadata={key: "yes", "other": "no"})
-    store.submit(metadata={key: "no", "other": "yes"})
+def test_a_metadata_key_may_have_any_characters(store: Store) -> None:
     store.submit(metadata={"a": "yes", "b": "yes"})
-    assert found(store, metadata={key: "yes"}) == [wanted]
-    assert store.job(wanted).metadata == {key: "yes", "other": "no"}
+    for key in ODD_KEYS:
+        wanted = store.submit(metadata={key: "yes", "other": "no"})
+        store.submit(metadata={key: "no", "other": "yes"})
+        assert found(store, metadata={key: "yes"}) == [wanted], key
+        assert store.job(wanted).metadata == {key: "yes", "other": "no"}
 
 
-@pytest.mark.parametrize("value", ["", "5", "true", "null", '"', "中文", "%", "a'b", "\\u0041", "{}", "5.0"])
-def test_a_metadata_value_is_text_and_matched_whole(store: Store, value: str) -> None:
-    wanted = store.submit(metadata={"k": value})
-    store.submit(metadata={"k": value + "x"})
+def test_a_metadata_value_is_text_and_matched_whole(store: Store) -> None:
     store.submit(metadata={})
-    assert found(store, metadata={"k": value}) == [wanted]
+    for value in ("", "5", "true", "null", '"', "中文", "%", "a'b", "\\u0041", "{}", "5.0"):
+        wanted = store.submit(metadata={"k": value})
+        store.submit(metadata={"k": value + "x"})
+        assert found(store, metadata={"k": value}) == [wanted], value
 
 
 def test_every_metadata_pair_must_match(store: Store) -> None:
@@ -120,26 +120,25 @@ def test_every_metadata_pair_must_match(store: Store) -> None:
     assert found(store, metadata={"a": "1", "b.c": "2"}) == [wanted]
 
 
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("Rain over ÉTÉ", "été"),
-        ("straße ÄÖÜ", "äöü"),
-        ("ПРИВЕТ мир", "привет"),
-        ("100% sure", "0% S"),
-        ("snake_case", "e_c"),
-        (r"back\slash", r"K\s"),
-        ("a/b", "A/B"),
-        ("它的名字 中文", "名字"),
-        ("😀 smile", "😀"),
-        ("it's", "T'S"),
-        ("line\nbreak", "e\nb"),
-    ],
-)
-def test_a_text_is_found_letter_case_aside(store: Store, text: str, wanted: str) -> None:
-    job_id = completed(store, text)
+FOUND = [
+    ("Rain over ÉTÉ", "été"),
+    ("straße ÄÖÜ", "äöü"),
+    ("ПРИВЕТ мир", "привет"),
+    ("100% sure", "0% S"),
+    ("snake_case", "e_c"),
+    (r"back\slash", r"K\s"),
+    ("a/b", "A/B"),
+    ("它的名字 中文", "名字"),
+    ("😀 smile", "😀"),
+    ("it's", "T'S"),
+    ("line\nbreak", "e\nb"),
+]
+
+
+def test_a_text_is_found_letter_case_aside(store: Store) -> None:
     completed(store, "nothing 1000 snakeXcase backslash axb")
-    assert found(store, text=wanted) == [job_id]
+    ids = [completed(store, text) for text, _ in FOUND]
+    assert [found(store, text=wanted) for _, wanted in FOUND] == [[job_id] for job_id in ids]
 
 
 @pytest.mark.parametrize("wanted", ["%", "_", "\\", "/", "a%b"])
