@@ -8,6 +8,7 @@ from logging import getLogger
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http.connections import CONNECTION
 from api.http.errors import ApiError, error_answer
 from api.http.event_stream import STREAM, EventStream
 from jobs.metrics.counts import ModelLabels
@@ -70,6 +71,8 @@ class Envelope:
                 await stream.send(receive, send_named)
         except ClientDisconnect:
             status = 499  # nobody is there to be answered; the number is nginx's
+            if (connection := scope.get(CONNECTION)) is not None:
+                connection.give_up()  # who has closed one half of it may still read: no answer is better than uvicorn's
         except Exception:
             log.exception("unexpected error in %s", request_id)
             if status == 0:

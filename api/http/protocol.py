@@ -186,6 +186,8 @@ class BoundedProtocol(WithoutUpgrades):
 
     def give_up(self) -> None:
         """Close it at once, without an answer."""
+        if self._answering is not None:
+            self._answering.disconnected = True
         self.transport.abort()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:

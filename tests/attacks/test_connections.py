@@ -69,6 +69,14 @@ def everything_from(line: socket.socket) -> bytes:
     return answer
 
 
+def is_told_nothing(line: socket.socket) -> bool:
+    """Whether the other end closes without a word."""
+    try:
+        return line.recv(1) == b""
+    except ConnectionResetError:  # it had not read all of what came
+        return True
+
+
 def sent_until_cut(line: socket.socket, piece: bytes, most_bytes: int) -> int:
     """Send this again and again until the other end has closed; how many bytes went out."""
     sent = 0

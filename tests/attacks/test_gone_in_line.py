@@ -13,11 +13,14 @@ from api.services import Services
 from jobs.model.records import Job
 from jobs.store.search import list_jobs
 from tests.api.watching import PATIENCE_SECONDS, wait_until
+from tests.attacks.test_connections import is_told_nothing
 
 GONE = 50
 
 
-def test_a_search_whose_client_has_gone_is_not_made(sqlite_api: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_whose_client_has_gone_is_not_made(
+    sqlite_api: ApiServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Before, 22,000 waited in memory for 60 clients, and another search of their project had no answer in a minute."""
     begun, go_on = threading.Semaphore(0), threading.Event()
     made = 0
@@ -36,7 +39,8 @@ def test_a_search_whose_client_has_gone_is_not_made(sqlite_api: ApiServer, monke
     assert begun.acquire(timeout=PATIENCE_SECONDS)
     others = [ask(sqlite_api) for _ in range(GONE)]
     wait_until(lambda: waiting() == GONE)
-    for line in others:
+    others[0].shutdown(socket.SHUT_WR)
+    for line in others[1:]:
         line.close()
     assert waiting() == GONE, "nobody has looked yet"
     last = threading.Thread(target=httpx.get, args=[f"http://127.0.0.1:{sqlite_api.port}/v1/jobs?q=tea"])
@@ -47,7 +51,10 @@ def test_a_search_whose_client_has_gone_is_not_made(sqlite_api: ApiServer, monke
     assert not last.is_alive()
     assert made == 2, "the first, whose client waits, and the last"
     assert first.recv(15) == b"HTTP/1.1 200 OK"
+    assert is_told_nothing(others[0]), "who closes one half has hung up, too"
+    assert "ERROR" not in caplog.text
     first.close()
+    others[0].close()
 
 
 def ask(server: ApiServer) -> socket.socket:

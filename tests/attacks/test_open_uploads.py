@@ -20,7 +20,7 @@ from jobs.store.keys import create_key
 from tests.api.callers import calling
 from tests.api.file_serving import folder, upload
 from tests.api.watching import wait_until
-from tests.attacks.test_connections import everything_from
+from tests.attacks.test_connections import everything_from, is_told_nothing
 from tests.conftest import serve_api
 
 __all__ = ["folder"]  # a fixture
@@ -112,9 +112,14 @@ def test_an_upload_whose_client_has_gone_takes_no_more_turns(
         gone = begin_upload(files_api, keys[0], 1_000_000, "gone")
         wait_until(lambda: services.upload_budget.held == 2 and len(list(folder.glob("*"))) == 2)
         wait_until(lambda: services.uploads._by_project["attacker"].statistics().tasks_waiting == 1)
+        half = begin_upload(files_api, keys[0], 1_000_000, "half")
+        wait_until(lambda: services.uploads._by_project["attacker"].statistics().tasks_waiting == 2)
+        half.shutdown(socket.SHUT_WR)
         gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         gone.close()  # a reset
         go_on.set()
         wait_until(lambda: services.upload_budget.held == 1)
-        assert slices == {b"slow": 1, b"gone": 1}  # that for which it waited already
+        assert slices == {b"slow": 1, b"gone": 1, b"half": 1}  # that for which each waited already
+        assert is_told_nothing(half), "who closes one half has hung up"
+        half.close()
         wait_until(lambda: len(list(folder.glob("*"))) == 1)
