@@ -50,14 +50,13 @@ class LaneReporter:
 
     def early_by(self, claimed: Claimed, used: "Used") -> float:
         """For how many seconds the next part of its text should wait. Nobody reserves a part: if short ones were sent
-        as soon as they could be, they would have all requests or tokens of their lane. So while jobs wait for its pace,
-        the parts of a text take no more of them than one stream has.
+        as soon as they could be, they would have all requests or tokens of their lane. So while others wait for these,
+        parts take no more than the share of their project.
         """
-        prices = self.lanes.prices_of((claimed.upstream, claimed.job.model))
-        if prices is None or used.began_at is None:
-            return 0.0
-        lasted = (self.now() - used.began_at).total_seconds()
-        return max(0.0, prices.of_used(used.tokens, used.requests) - lasted)
+        key = claimed.upstream, claimed.job.model
+        least = self.lanes.least_seconds(key, claimed.job.project, used.tokens, used.requests)
+        lasted = (self.now() - used.began_at).total_seconds() if used.began_at is not None else least
+        return max(0.0, least - lasted)
 
     def send(
         self, claimed: Claimed, used: "Used", unplanned_tokens: int | None = None, address_mark: str = ""

@@ -127,6 +127,7 @@ class LaneTurn:
     lifted: tuple[str, ...] | None = None
     """The news lifted the hold of the upstream: the batches to publish that to."""
     prices: TurnCosts | None = None
+    """What requests and tokens cost there, if there are too few of them."""
 
 
 @dataclass(frozen=True, slots=True)

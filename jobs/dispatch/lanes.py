@@ -19,11 +19,12 @@ from jobs.dispatch.lane_rooms import LaneRooms
 from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
 from jobs.dispatch.rounds import Key, Round, View
 from jobs.dispatch.shares import MOST_MODELS, StreamShares
-from jobs.dispatch.turn_costs import Ended, TurnCosts
+from jobs.dispatch.turn_costs import Ended
 from jobs.dispatch.upstream_changes import UpstreamChanges
 from jobs.dispatch.upstream_total import UNLIMITED
 from jobs.dispatch.upstream_turns import UpstreamTurns
 from jobs.dispatch.waiting_models import WaitingModels
+from jobs.pace.state import SHORT_SECONDS
 from jobs.store.database import DATABASE_ERRORS, Database, is_transient
 from jobs.upstreams import Upstreams, UpstreamSpec
 
@@ -66,7 +67,7 @@ class Lanes:
         """Turns that are over and were not written in a round."""
         self._waiting = WaitingModels(MOST_MODELS)
         self._in_flight: dict[Key, int] = {}
-        self._crowded: dict[Key, TurnCosts] = {}
+        self._crowded: dict[Key, tuple[LaneWish, LaneTurn, float]] = {}
         self._held: dict[str, Hold] = {}
         self._turn_seconds = 0.0
 
@@ -103,9 +104,16 @@ class Lanes:
         """Whether news of this lane should be written at once: jobs wait for its pace, or its upstream is held."""
         return key in self._crowded or key[0] in self._held
 
-    def prices_of(self, key: Key) -> TurnCosts | None:
-        """What its limits cost, if jobs wait for its pace."""
-        return self._crowded.get(key)
+    def least_seconds(self, key: Key, project: str, tokens: int, requests: int) -> float:
+        """How long a turn has lasted, at least, before its next request goes: what it has used of limits that others
+        wait for is then no more than its project's share, if all its turns there use as much.
+        """
+        wish, turn, at = self._crowded.get(key, (None, None, 0.0))
+        if wish is None or turn is None or turn.prices is None or self._database.now().timestamp() - at > SHORT_SECONDS:
+            return 0.0
+        share = turn.prices.streams / len({project, *wish.projects})
+        part = min(1.0, self._turns.open_turns(key[0], project) / share)
+        return part * turn.prices.of_used(tokens, requests)
 
     def reserve(self, free: int, most_crashes: int, behind: Collection[str] = ()) -> Round:
         """Reserve jobs for up to `free` streams, less the hints that are under way already; none of the projects that
@@ -234,8 +242,8 @@ class Lanes:
             return None
         done.reserved += [job.id for job in turn.reserved]
         self._crowded.pop(wish.key, None)
-        if turn.room <= 0 and wish.projects and turn.prices is not None:
-            self._crowded[wish.key] = turn.prices
+        if turn.room <= 0 and wish.projects:
+            self._crowded[wish.key] = wish, turn, self._database.now().timestamp()
             done.look(turn.look_at)
         if turn.lifted is not None:
             done.lifted = True

@@ -66,6 +66,9 @@ class UpstreamTotal:
     def room(self, lead: float) -> int:
         return self.lane.room(self.in_flight, self.moment, lead) if self.lane is not None else UNLIMITED
 
+    def is_short(self) -> bool:
+        return self.lane is not None and self.lane.state.is_short(self.moment)
+
     def reserve(self, tokens: int, lead: float, estimated: int) -> float | None:
         """Take one request and its tokens; when it may be sent, or None: not now."""
         if self.lane is None:

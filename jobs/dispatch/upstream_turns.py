@@ -108,6 +108,11 @@ class UpstreamTurns:
         """How many streams all processes have that use it."""
         return self._streams.get(upstream, 0) + self._most_free
 
+    def open_turns(self, upstream: str, project: str) -> float:
+        """How many turns of the project there are not over; at least one."""
+        turns = self._turns.get(upstream)
+        return 1.0 if turns is None else turns.open_turns(project)
+
     def in_order(self, upstream: str, projects: Iterable[str]) -> list[str]:
         """These, the one that is next first."""
         return sorted(projects, key=partial(Ahead(self._turns, self._due).place, upstream))

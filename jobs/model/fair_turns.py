@@ -156,6 +156,10 @@ class Turns:
         expected = self._expected(name)
         return sum(max(0.0, one - expected) for one in seconds)
 
+    def open_turns(self, name: str) -> float:
+        """How many of its turns wait for their cost; at least one."""
+        return max(1.0, self._open.get(name, (0.0, 0.0))[0])
+
     def count_open(self) -> dict[str, float]:
         """How many turns of each wait for their cost."""
         return {name: count for name, (count, _) in self._open.items()}

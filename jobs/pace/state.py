@@ -23,6 +23,9 @@ TRY_SECONDS, PROBE_SECONDS = 10.0, 300.0
 """After much was cut a probe comes by time: first so soon, after each that is refused twice as late, up to the second.
 """
 
+SHORT_SECONDS = 2.0
+"""What held a request back so lately is short."""
+
 WRITING_SECONDS = 3.5
 """A lane that got text so lately is being written. Workers look every second, and note it again where the row's time is
 older than 1.5 s (`worker/growth.py`).
@@ -83,6 +86,10 @@ class State(msgspec.Struct):
     def is_alone(self) -> bool:
         """Whether the refusal that is judged is the only one after many accepted ones."""
         return self.judged_refusals == 1 and self.streak >= STREAK
+
+    def is_short(self, now: float) -> bool:
+        """Whether there are too few requests or tokens, and not too few streams."""
+        return now - max(self.rate_held_at, self.tokens.held_at) < SHORT_SECONDS
 
     def is_writing(self, now: float) -> bool:
         """Whether streams get text at this moment."""

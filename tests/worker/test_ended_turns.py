@@ -9,7 +9,6 @@ from unittest.mock import ANY
 import pytest
 
 from jobs.dispatch.lane_news import LaneNews
-from jobs.dispatch.turn_costs import TurnCosts
 from jobs.lifecycle.rescue import rescue_lost
 from jobs.model.status import JobStatus
 from jobs.pace.reports import Finished, Unplanned
@@ -43,19 +42,25 @@ def test_all_parts_of_a_text_are_one_turn_and_cost_what_they_take_together(
     assert cost.seconds >= sum(report.at - report.sent_at for report in ends)
 
 
-def test_while_jobs_wait_the_parts_of_a_text_take_no_more_than_one_stream_has(
+def test_while_others_wait_the_parts_of_a_text_take_no_more_than_a_share(
     sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before, short parts took the requests of their lane as soon as each could be sent, and nobody else started."""
-    job_id = submit(sqlite_database, max_continuations=8)
+    job_id, asked = submit(sqlite_database, max_continuations=8), list[tuple[int, int]]()
     parts = [part("One ", completion=5), part("two ", completion=100), part("three.", end=WHOLE)]
+
+    def least_seconds(_key: tuple[str, str], _project: str, tokens: int, requests: int) -> float:
+        asked.append((tokens, requests))
+        return max(0.005 * tokens, 0.25 * requests)
+
     with ScriptedUpstream(*parts) as upstream, worker_on(sqlite_database, redis_url, upstream.url) as worker:
         told = news_of(worker, monkeypatch)
-        monkeypatch.setattr(worker.lanes, "prices_of", lambda _key: TurnCosts(0.005, 0.25, 1.0))
+        monkeypatch.setattr(worker.lanes, "least_seconds", least_seconds)
         worker.run(job_id)
     first, second, third = (report.sent_at for report in reports_in(told) if isinstance(report, Finished))
+    assert list(dict.fromkeys(asked)) == [(15, 1), (125, 2)]
     assert second - first >= 0.25, "a request"
-    assert third - first >= 0.005 * (15 + 110), "what they used in tokens"
+    assert third - first >= 0.005 * 125, "what they used in tokens"
     assert job_and_text(sqlite_database, job_id) == (ANY, "One two three.")
 
 

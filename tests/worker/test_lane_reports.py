@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.lanes import Lanes
-from jobs.dispatch.turn_costs import Ended, TurnCosts
+from jobs.dispatch.turn_costs import Ended
 from jobs.lifecycle.lease import Claimed
 from jobs.pace.reports import Finished, Refused, Report, Unplanned, Unsent
 from jobs.store.database import Database
@@ -33,7 +33,6 @@ class Told:
 
     def __init__(self) -> None:
         self.news: list[LaneNews] = []
-        self.prices: TurnCosts | None = None
 
     def note(self, _key: tuple[str, str], news: LaneNews) -> None:
         self.news.append(news)
@@ -46,9 +45,6 @@ class Told:
 
     def is_eager(self, _key: tuple[str, str]) -> bool:
         return False
-
-    def prices_of(self, _key: tuple[str, str]) -> TurnCosts | None:
-        return self.prices
 
     def write_news(self, _key: tuple[str, str]) -> bool:
         return True
