@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from jobs.dispatch.holds import forget_hold
 from jobs.intake.idempotency import erase_keys
@@ -33,6 +33,7 @@ from jobs.tables import (
     webhooks,
 )
 from jobs.webhooks.events import MOST_DELIVERIES
+from jobs.webhooks.keys import BY_KEY, as_given
 
 NOBODY = ""
 """The project of what was deleted and is not erased yet. No key can belong to it."""
@@ -140,9 +141,9 @@ def _erase_deliveries(connection: Connection, batch_id: str) -> bool:
     key = (webhook_deliveries.c.webhook_id, webhook_deliveries.c.event_id)
     own = select(webhooks.c.id).where(*_webhook_of(batch_id))
     some = select(*key).where(webhook_deliveries.c.webhook_id.in_(own)).limit(MOST_DELIVERIES)
-    found = [tuple(row) for row in connection.execute(some)]
+    found = [(row.webhook_id, row.event_id) for row in connection.execute(some)]
     if found:
-        connection.execute(delete(webhook_deliveries).where(tuple_(*key).in_(found)))
+        connection.execute(delete(webhook_deliveries).where(BY_KEY), as_given(found))
     return bool(found)
 
 

@@ -13,12 +13,14 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select, update
 
 from jobs.store.database import Database
 from jobs.tables import webhook_deliveries as deliveries
 from jobs.tables import webhooks
+from jobs.tables.column_types import UtcDateTime
 from jobs.webhooks.endpoints import pause_endpoint
+from jobs.webhooks.keys import BY_KEY, Key, among, as_given
 from jobs.webhooks.waiting import TAKEN_SECONDS
 
 SCHEDULE = (0, 5, 300, 1800, 7200, 28800, 86400)
@@ -69,7 +71,11 @@ class Attempted:
         return self.status is not None and 200 <= self.status < 300
 
 
-def take(database: Database, found: Collection[tuple[str, str]], *, by: float = inf) -> list[Delivery]:
+Outcome = tuple[Delivery, Attempted]
+"""What a try of this delivery got."""
+
+
+def take(database: Database, found: Collection[Key], *, by: float = inf) -> list[Delivery]:
     """Take those of these that are still due: nobody else has them for `TAKEN_SECONDS`.
 
     Raises `LateTurnError` when the turn to write comes after `by`, on the monotonic clock.
@@ -80,9 +86,11 @@ def take(database: Database, found: Collection[tuple[str, str]], *, by: float = 
             raise LateTurnError
         now = database.now()
         until = now + timedelta(seconds=TAKEN_SECONDS)
-        for row in connection.execute(_takeable(found, now)).all():
-            mine = update(deliveries).where(*_of(row.webhook_id, row.event_id))
-            connection.execute(mine.values(due_at=until, tries=row.tries + 1, tried_at=now))
+        rows = [row for row in connection.execute(_takeable(found)) if _is_due(row, now)]
+        if rows:
+            mine = update(deliveries).where(BY_KEY).values(due_at=until, tries=deliveries.c.tries + 1, tried_at=now)
+            connection.execute(mine, as_given((row.webhook_id, row.event_id) for row in rows))
+        for row in rows:
             secrets = [row.secret]
             if row.old_secret is not None and row.old_secret_until > now:
                 secrets.append(row.old_secret)
@@ -91,14 +99,14 @@ def take(database: Database, found: Collection[tuple[str, str]], *, by: float = 
     return taken
 
 
-def _takeable(found: Collection[tuple[str, str]], now: datetime) -> Select[Any]:
+def _takeable(found: Collection[Key]) -> Select[Any]:
     return (
         select(
-            *_KEY, deliveries.c.body, deliveries.c.tries, webhooks.c.project, webhooks.c.url, webhooks.c.failures,
-            webhooks.c.secret, webhooks.c.old_secret, webhooks.c.old_secret_until,
+            *_KEY, *(deliveries.c[name] for name in ("body", "due_at", "tries")),
+            *(webhooks.c[name] for name in ("project", "url", "failures", "secret", "old_secret", "old_secret_until")),
         )
         .join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
-        .where(tuple_(*_KEY).in_(found), deliveries.c.due_at <= now, webhooks.c.paused_at.is_(None))
+        .where(among(found), webhooks.c.paused_at.is_(None))
         .order_by(*_KEY)
         # A locked one is being taken by another process.
         .with_for_update(skip_locked=True, of=deliveries)
@@ -113,41 +121,55 @@ def renew(database: Database, sending: Collection[Delivery]) -> None:
     with database.write() as connection:
         until = database.now() + timedelta(seconds=TAKEN_SECONDS)
         own = (
-            select(*_KEY, deliveries.c.tries)
-            .where(tuple_(*_KEY).in_(tries), deliveries.c.due_at <= until)
+            select(*_KEY, deliveries.c.due_at, deliveries.c.tries)
+            .where(among(tries))
             .order_by(*_KEY)
             # A locked one is being paused or stored at this moment.
             .with_for_update(skip_locked=True)
         )
-        rows = connection.execute(own).all()
+        rows = [row for row in connection.execute(own) if _is_due(row, until)]
         kept = [(row.webhook_id, row.event_id) for row in rows if tries[row.webhook_id, row.event_id] == row.tries]
         if kept:
-            connection.execute(update(deliveries).where(tuple_(*_KEY).in_(kept)).values(due_at=until))
+            connection.execute(update(deliveries).where(BY_KEY).values(due_at=until), as_given(kept))
 
 
 def store_outcome(database: Database, delivery: Delivery, got: Attempted) -> str | None:
-    """Store what a try got, and when the next one is. Returns why the endpoint was paused for it, if it was."""
+    """Store what one try got. Returns why the endpoint was paused for it, if it was."""
+    return store_outcomes(database, [(delivery, got)]).get(delivery.webhook_id)
+
+
+def store_outcomes(database: Database, outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """Store what these tries got, in the order in which they ended, and when the next ones are: in one transaction,
+    since each waits for its turn to write. Returns the endpoints that were paused for it, and why.
+    """
+    if not outcomes:
+        return {}
     now = database.now()
-    error = got.error[:_LONGEST_ERROR] if got.error else None
-    values: dict[str, Any] = {"last_status": got.status, "last_error": error, "due_at": None}
-    if got.delivered:
-        values["delivered_at"] = now
-    elif delivery.tries >= len(SCHEDULE):
-        values["given_up_at"] = now
-    else:
-        seconds = SCHEDULE[delivery.tries] * random.uniform(1.0, 1.1)
-        values["due_at"] = now + timedelta(seconds=seconds)
+    values = sorted((_outcome_values(now, *one) for one in outcomes), key=lambda one: (one["of"], one["event"]))
     with database.write() as connection:
-        # The endpoint before its deliveries, as a pause locks them.
-        reason = None
-        if not got.delivered or delivery.fails:
-            reason = _count(connection, now, delivery.webhook_id, got)
-        fence = (deliveries.c.tries == delivery.tries, deliveries.c.delivered_at.is_(None))
-        mine = update(deliveries).where(*_of(delivery.webhook_id, delivery.event_id), *fence)
-        connection.execute(mine.values(values))
-        if reason is not None:
-            pause_endpoint(connection, now, delivery.webhook_id, reason)
-    return reason
+        # The endpoints before their deliveries, as a pause locks them, and each by id.
+        reasons = _count(connection, now, outcomes)
+        connection.execute(_OUTCOME, values)
+        for webhook_id, reason in reasons.items():
+            pause_endpoint(connection, now, webhook_id, reason)
+    return reasons
+
+
+def _outcome_values(now: datetime, delivery: Delivery, got: Attempted) -> dict[str, Any]:
+    due_at = None
+    is_given_up = not got.delivered and delivery.tries >= len(SCHEDULE)
+    if not got.delivered and not is_given_up:
+        due_at = now + timedelta(seconds=SCHEDULE[delivery.tries] * random.uniform(1.0, 1.1))
+    return {
+        "of": delivery.webhook_id,
+        "event": delivery.event_id,
+        "tried": delivery.tries,
+        "status": got.status,
+        "error": got.error[:_LONGEST_ERROR] if got.error else None,
+        "due": due_at,
+        "delivered": now if got.delivered else None,
+        "given_up": now if is_given_up else None,
+    }
 
 
 def give_back(database: Database, taken: Collection[Delivery]) -> None:
@@ -159,16 +181,32 @@ def give_back(database: Database, taken: Collection[Delivery]) -> None:
             connection.execute(mine.values(due_at=database.now(), tries=one.tries - 1))
 
 
-def _count(connection: Connection, now: datetime, webhook_id: str, got: Attempted) -> str | None:
-    """Count failures of an endpoint in a row; why it is to be paused, if it is."""
-    own = select(webhooks).where(webhooks.c.id == webhook_id, webhooks.c.paused_at.is_(None)).with_for_update()
-    row = connection.execute(own).one_or_none()
-    if row is None:
-        return None
-    since = None if got.delivered else (row.failing_since or now)
-    failures = 0 if got.delivered else row.failures + 1
-    changed = update(webhooks).where(webhooks.c.id == webhook_id)
-    connection.execute(changed.values(failures=failures, failing_since=since))
+def _count(connection: Connection, now: datetime, outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """Count failures of the endpoints in a row; which are to be paused, and why."""
+    ends: dict[str, list[Attempted]] = {}
+    for delivery, got in outcomes:
+        if not got.delivered or delivery.fails:
+            ends.setdefault(delivery.webhook_id, []).append(got)
+    if not ends:
+        return {}
+    own = select(webhooks.c.id, webhooks.c.failures, webhooks.c.failing_since).where(webhooks.c.id.in_(ends))
+    own = own.where(webhooks.c.paused_at.is_(None)).order_by(webhooks.c.id).with_for_update()
+    reasons: dict[str, str] = {}
+    counted = []
+    for row in connection.execute(own).all():
+        failures, since = row.failures, row.failing_since
+        for got in ends[row.id]:
+            failures, since = (0, None) if got.delivered else (failures + 1, since or now)
+            if reason := _why_paused(now, failures, since, got):
+                reasons[row.id] = reason
+                break
+        counted.append({"of": row.id, "in_a_row": failures, "since": since})
+    if counted:
+        connection.execute(_COUNTED, counted)
+    return reasons
+
+
+def _why_paused(now: datetime, failures: int, since: datetime | None, got: Attempted) -> str | None:
     if got.status == GONE:
         return "the receiver answered 410 Gone"
     if since is not None and failures >= PAUSE_AFTER_FAILURES and now - since >= timedelta(seconds=PAUSE_AFTER_SECONDS):
@@ -176,5 +214,29 @@ def _count(connection: Connection, now: datetime, webhook_id: str, got: Attempte
     return None
 
 
+def _is_due(row: Any, by: datetime) -> bool:
+    return row.due_at is not None and row.due_at <= by
+
+
 def _of(webhook_id: str, event_id: str) -> tuple[ColumnElement[bool], ...]:
     return deliveries.c.webhook_id == webhook_id, deliveries.c.event_id == event_id
+
+
+_OUTCOME = (
+    update(deliveries)
+    .where(BY_KEY)
+    .where(deliveries.c.tries == bindparam("tried"), deliveries.c.delivered_at.is_(None))
+    .values(
+        last_status=bindparam("status"),
+        last_error=bindparam("error"),
+        due_at=bindparam("due"),
+        delivered_at=bindparam("delivered"),
+        given_up_at=func.coalesce(bindparam("given_up", type_=UtcDateTime), deliveries.c.given_up_at),
+    )
+)
+
+_COUNTED = (
+    update(webhooks)
+    .where(webhooks.c.id == bindparam("of"))
+    .values(failures=bindparam("in_a_row"), failing_since=bindparam("since"))
+)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, select, true
 
 from jobs.store.database import Database
 from jobs.store.pages import in_portions, read_page
@@ -13,6 +13,7 @@ from jobs.tables import webhook_deliveries as deliveries
 from jobs.tables import webhooks
 from jobs.webhooks.endpoints import delete_batch_endpoints
 from jobs.webhooks.events import MOST_DELIVERIES, add_test_event
+from jobs.webhooks.keys import BY_KEY, as_given
 from jobs.webhooks.waiting import change_in_rounds, change_some, endpoints_with_due, give_up_oldest
 
 KEPT_DAYS = 7
@@ -94,7 +95,7 @@ def clear_deliveries(database: Database) -> int:
         gone = [*_some(connection, old), *_some(connection, _orphans(connection))]
     for some in in_portions(gone, MOST_DELIVERIES):
         with database.write() as connection:
-            connection.execute(delete(deliveries).where(tuple_(*_KEY).in_(some)))
+            connection.execute(delete(deliveries).where(BY_KEY), as_given(some))
     return len(gone) + give_up_oldest(database) + delete_batch_endpoints(database)
 
 

@@ -16,8 +16,8 @@ def plans_of(database: Database, *verbs: str) -> Iterator[list[tuple[str, list[s
     """
     asked: list[tuple[str, Any]] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        asked.append((statement, parameters))
+    def note(_connection: Any, _cursor: Any, statement: str, given: Any, _context: Any, is_many: bool) -> None:
+        asked.append((statement, given[0] if is_many else given))
 
     plans: list[tuple[str, list[str]]] = []
     event.listen(database.engine, "before_cursor_execute", note)

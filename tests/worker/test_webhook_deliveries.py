@@ -1,5 +1,6 @@
 """Deliveries: taken by one process at a time, kept while it lives, and none keeps those of others waiting."""
 
+from datetime import timedelta
 from time import monotonic
 
 import pytest
@@ -7,9 +8,9 @@ from sqlalchemy import select
 
 from jobs.store.database import Database
 from jobs.tables import webhook_deliveries
-from jobs.webhooks.deliveries import SCHEDULE, LateTurnError, give_back, renew, store_outcome, take
+from jobs.webhooks.deliveries import SCHEDULE, LateTurnError, give_back, renew, store_outcome, store_outcomes, take
 from jobs.webhooks.endpoints import read_endpoint, rotate_secret
-from jobs.webhooks.past import read_delivery
+from jobs.webhooks.past import KEPT_DAYS, clear_deliveries, read_delivery
 from jobs.webhooks.waiting import TAKEN_SECONDS
 from tests.store.plans import plans_of
 from tests.store.store_fixtures import Store, at_once, store
@@ -91,6 +92,25 @@ def test_a_look_reads_no_more_of_a_backlog_than_it_may_take(sqlite_database: Dat
         assert all("INDEX webhook_deliveries_due" in step for step in reads), plan
     assert any("webhook_deliveries_due_of (webhook_id=? AND due_at<?)" in step for step in reads)
     assert not any("TEMP B-TREE" in step for step in plan)
+
+
+def test_what_is_taken_renewed_stored_or_deleted_is_found_by_its_key(sqlite_database: Database) -> None:
+    """However much is kept for seven days, or due: a renewal once read all of it, four times a second."""
+    store = Store(sqlite_database)
+    for _ in range(2):
+        event_for(store, make(store))
+    with plans_of(store.database, "SELECT webhook_deliveries.webhook_id", "UPDATE webhook_d", "DELETE") as plans:
+        found = due(store)
+        taken = take(store.database, found)
+        renew(store.database, taken)
+        store_outcomes(store.database, [(one, FAILED) for one in taken])
+        store.clock.now += timedelta(days=KEPT_DAYS, seconds=1)
+        assert clear_deliveries(store.database) == 2
+    by_key = [(verb, plan) for verb, plan in plans if "created_at <" not in verb and "due_at IS NOT NULL" not in verb]
+    reads = [step for _, plan in by_key for step in plan if "webhook_deliveries" in step]
+    assert len(taken) == 2
+    assert len(reads) >= 6
+    assert all("sqlite_autoindex_webhook_deliveries_1 (webhook_id=? AND event_id=?)" in step for step in reads), reads
 
 
 def test_an_old_secret_signs_until_its_time(store: Store) -> None:
