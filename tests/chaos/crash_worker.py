@@ -29,6 +29,7 @@ import worker.finalize
 import worker.heartbeat
 import worker.main
 import worker.webhooks.deliverer
+import worker.webhooks.outcomes
 from jobs.settings import load_settings
 from jobs.store.database import Database
 from worker.active_attempts import ActiveAttempts
@@ -161,9 +162,10 @@ def _taken(original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     return taken
 
 
-def _sent(original: Callable[..., Any], database: Any, delivery: Any, got: Any) -> Any:
-    _crash(delivery.event_id)
-    return original(database, delivery, got)
+def _sent(original: Callable[..., Any], database: Any, outcomes: Any) -> Any:
+    for delivery, _ in outcomes[:1]:
+        _crash(delivery.event_id)
+    return original(database, outcomes)
 
 
 def _drain(original: Callable[..., Any], running: Any) -> None:
@@ -208,7 +210,7 @@ _PATCHES: dict[str, Sequence[tuple[Any, str, Callable[..., Any]]]] = {
     "event": [(jobs.lifecycle.close_batch, "add_batch_event", _event)],
     "closed": [(worker.finalize, "close_batch", _closed)],
     "taken": [(worker.webhooks.deliverer, "take", _taken)],
-    "sent": [(worker.webhooks.deliverer, "store_outcome", _sent)],
+    "sent": [(worker.webhooks.outcomes, "store_outcomes", _sent)],
 }
 
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from standardwebhooks import Webhook
 from jobs.store.database import Database
 from jobs.tables import webhook_deliveries
 from jobs.webhooks import deliveries
+from jobs.webhooks.deliveries import Delivery, LateTurnError
 from jobs.webhooks.endpoints import WebhookEndpoint, create_endpoint, rotate_secret
 from jobs.webhooks.past import PastDelivery, read_delivery, send_test
 from jobs.webhooks.waiting import TAKEN_SECONDS
@@ -152,11 +154,24 @@ def test_a_database_that_is_slow_all_the_time_delays_an_event_and_does_not_stop_
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What looks due may be another's that could not renew, so a process gives way; once."""
+    late: list[LateTurnError] = []
+
+    def note_late(*given: Any, **more: Any) -> list[Delivery]:
+        try:
+            return deliveries.take(*given, **more)
+        except LateTurnError as error:
+            late.append(error)
+            raise
+
     monkeypatch.setattr("worker.webhooks.deliverer.RENEW_SECONDS", 0.0)  # every answer is late
+    monkeypatch.setattr("worker.webhooks.deliverer.take", note_late)
     with receiving() as receiver:
-        send_test(database, endpoint_at(database, receiver).id)
+        endpoint = endpoint_at(database, receiver)
+        for _ in range(2 * PER_ENDPOINT + 1):
+            send_test(database, endpoint.id)
         with delivering(database):
-            receiver.wait_for(1)
+            receiver.wait_for(2 * PER_ENDPOINT + 1)
+    assert len(late) == 1
 
 
 def test_a_process_never_takes_over_its_own(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

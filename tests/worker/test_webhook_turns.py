@@ -82,6 +82,18 @@ def test_what_is_being_sent_counts_for_its_project(store: Store) -> None:
     assert chosen(turns, sending[2:]).total() == 2
 
 
+def test_what_is_delivered_and_only_to_be_stored_leaves_others_of_its_endpoint_room(store: Store) -> None:
+    """On a busy database to store it takes longer than to send it."""
+    waiting(store, "default", 1, 3 * PER_ENDPOINT)
+    turns = DeliveryTurns(store.database)
+    delivered = take(store.database, turns.choose([]))
+    store.clock.advance(9)  # they look due: they could not be renewed
+    following = turns.choose([], delivered)
+    assert len(following) == PER_ENDPOINT
+    assert not {event_id for _, event_id in following} & {one.event_id for one in delivered}
+    assert chosen(turns, delivered) == {}, "while they are being sent"
+
+
 def test_what_is_being_sent_and_looks_due_is_not_chosen_again(store: Store) -> None:
     """It could not be renewed."""
     [webhook_id] = waiting(store, "default", 1, 3)

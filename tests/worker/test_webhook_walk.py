@@ -12,13 +12,13 @@ from sqlalchemy import update
 from jobs.store.database import Database
 from jobs.tables import webhook_deliveries
 from jobs.webhooks import due
-from jobs.webhooks.deliveries import Delivery, store_outcome
+from jobs.webhooks.deliveries import Delivery, store_outcomes
 from jobs.webhooks.due import has_due
 from jobs.webhooks.past import send_test
 from tests.api.watching import PATIENCE_SECONDS, wait_until
-from tests.worker.receiving import receiving
+from tests.worker.receiving import TAKEN, receiving
 from tests.worker.test_webhook_deliverer import delivering, endpoint_at
-from worker.webhooks import deliverer, delivery_turns
+from worker.webhooks import deliverer, delivery_turns, outcomes
 from worker.webhooks.delivery_turns import DeliveryTurns
 
 CHOOSE = DeliveryTurns.choose
@@ -41,9 +41,9 @@ class Looks:
         self.asked += 1
         return partial(self._choose, choosing, asyncio.get_running_loop())
 
-    def _choose(self, choosing: DeliveryTurns, loop: asyncio.AbstractEventLoop, sending: Collection[Delivery]) -> Any:
+    def _choose(self, choosing: DeliveryTurns, loop: asyncio.AbstractEventLoop, *given: Collection[Delivery]) -> Any:
         self.begun += 1
-        found = CHOOSE(choosing, sending)
+        found = CHOOSE(choosing, *given)
         for _ in range(9):
             asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(PATIENCE_SECONDS)
         return found
@@ -97,20 +97,20 @@ def test_a_try_that_ends_during_a_look_makes_room_for_the_next_event_at_once(
     """The look knows the endpoint as full, and when it comes back nothing is being sent any more."""
     rested: list[int] = []
 
-    def store_during_look(*given: Any) -> str | None:
-        reason = store_outcome(*given)
+    def store_during_look(*given: Any) -> dict[str, str]:
+        paused = store_outcomes(*given)
         wait_until(lambda: looks.asked > looks.begun)
-        return reason
+        return paused
 
     def note_rested(asked: Database) -> bool:
         rested.append(len(receiver.received))
         return has_due(asked)
 
-    monkeypatch.setattr(deliverer, "store_outcome", store_during_look)
+    monkeypatch.setattr(outcomes, "store_outcomes", store_during_look)
     monkeypatch.setattr(deliverer, "has_due", note_rested)
     monkeypatch.setattr(deliverer, "RENEW_SECONDS", PATIENCE_SECONDS)  # a slow machine is no reason to give way
     monkeypatch.setattr(delivery_turns, "PER_ENDPOINT", 1)
-    with receiving() as receiver:
+    with receiving(b"HTTP/1.1 500 No\r\n\r\n", TAKEN) as receiver:
         endpoint = endpoint_at(database, receiver)
         for _ in range(2):
             send_test(database, endpoint.id)

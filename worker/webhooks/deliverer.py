@@ -24,12 +24,12 @@ from jobs.webhooks.deliveries import (
     LateTurnError,
     give_back,
     renew,
-    store_outcome,
     take,
 )
 from jobs.webhooks.due import has_due
 from jobs.webhooks.past import clear_deliveries
 from worker.webhooks.delivery_turns import AT_ONCE, DeliveryTurns
+from worker.webhooks.outcomes import Outcomes
 from worker.webhooks.sender import Sender
 
 P = ParamSpec("P")
@@ -56,10 +56,11 @@ class Deliverer:
         self._woken = threading.Event()
         self._stirred = asyncio.Event()  # the same for the loop, while it runs
         self._ended = False
+        self._outcomes = Outcomes(database, self._ask)
         self._running: dict[asyncio.Task[None], Delivery] = {}
         self._clear_at = monotonic()
         # Within how long of its beginning a round may take something. Where the database is slow or was away, those who
-        # send could not renew, so they go first; once, because it may be slow all the time.
+        # send could not renew, so they go first; once until it is quick again, because it may be slow all the time.
         self._patience = RENEW_SECONDS
         # One statement at a time: what waits for the database must not take its connections from the streams. And one
         # to renew, which cannot wait for the others.
@@ -119,7 +120,6 @@ class Deliverer:
         """Send what is due, until there is no more and nothing is being sent."""
         renewing = self._loop.create_task(self._renew_for_ever())
         while not self._ended:
-            began = monotonic()
             self._stirred.clear()
             try:
                 await self._round()
@@ -131,7 +131,8 @@ class Deliverer:
             # A try that ended during the look leaves room that the look did not know of.
             if not self._running and not self._stirred.is_set():
                 break
-            await asyncio.sleep(max(0.0, began + SHORTEST_ROUND_SECONDS - monotonic()))
+            # Also after a long round: most receivers answer within this time, and leave room for the next events.
+            await asyncio.sleep(SHORTEST_ROUND_SECONDS)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stirred.wait(), LOOK_SECONDS)
         renewing.cancel()
@@ -141,7 +142,9 @@ class Deliverer:
     async def _round(self) -> None:
         began = monotonic()
         if len(self._running) < AT_ONCE:
-            chosen = await self._ask(self._delivery_turns.choose, list(self._running.values()))
+            delivered = [one for one in self._running.values() if self._outcomes.has_delivered(one)]
+            sending = [one for one in self._running.values() if not self._outcomes.has_delivered(one)]
+            chosen = await self._ask(self._delivery_turns.choose, sending, delivered)
             if chosen:
                 # At once only where there was something: the retries of thousands may be hours ahead.
                 if self._delivery_turns.has_more:
@@ -158,7 +161,8 @@ class Deliverer:
         except LateTurnError:
             self._patience = inf
             return
-        self._patience = RENEW_SECONDS
+        # As long as every turn is late, to give way each second time would only halve what is sent.
+        self._patience = RENEW_SECONDS if monotonic() - round_began <= RENEW_SECONDS else inf
         for delivery in taken:
             task = self._loop.create_task(self._try(delivery))
             self._running[task] = delivery
@@ -175,13 +179,9 @@ class Deliverer:
         verb = "deliver" if got.delivered else "deliver failed"
         extra = {"webhook_id": delivery.webhook_id, "event_id": delivery.event_id}
         log.info("%s: try %d, HTTP %s", verb, delivery.tries, got.status, extra=extra)
-        try:
-            reason = await self._ask(store_outcome, self._database, delivery, got)
-        except DATABASE_ERRORS as error:  # it is sent again, with the same id
-            log.warning("the outcome of a webhook is not stored: %s", driver_message(error), extra=extra)
-            return
-        if reason is not None:
-            log.warning("pause webhook: %s", reason, extra=extra)
+        if got.delivered:
+            self._stirred.set()  # the next one need not wait for the turn to write
+        await self._outcomes.store(delivery, got)
 
     async def _renew_for_ever(self) -> None:
         """Keep what takes its receiver longer than a moment, so that no other process sends it, too."""
@@ -204,8 +204,9 @@ class Deliverer:
 
     async def _give_back(self) -> None:
         left = dict(self._running)
-        for task in left:
-            task.cancel()
+        for task, delivery in left.items():
+            if delivery not in self._outcomes:
+                task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         unsent = [delivery for task, delivery in left.items() if task.cancelled()]
         if unsent:

@@ -26,13 +26,16 @@ class DeliveryTurns:
         """Whether there are endpoints that the last look did not come to."""
         return self._endpoints.has_more
 
-    def choose(self, sending: Collection[Delivery]) -> list[tuple[str, str]]:
-        """The webhook and the event of each try that may begin beside these that are being sent."""
-        room = AT_ONCE - len(sending)
+    def choose(self, sending: Collection[Delivery], delivered: Collection[Delivery] = ()) -> list[tuple[str, str]]:
+        """The webhook and the event of each try that may begin beside these that are being sent. Those that are
+        delivered, and only to be stored, leave others of their endpoint room: on a busy database that takes a while.
+        """
+        room = AT_ONCE - len(sending) - len(delivered)
         if room <= 0:
             return []
-        of_endpoint = Counter(one.webhook_id for one in sending)
-        mine = {(one.webhook_id, one.event_id) for one in sending}  # some may look due: they could not be renewed
+        # Some of these may look due: they could not be renewed.
+        mine = {(one.webhook_id, one.event_id) for one in (*sending, *delivered)}
+        of_endpoint = Counter(webhook_id for webhook_id, _ in mine)
         endpoints = {endpoint.id: endpoint for endpoint in self._endpoints.look()}
         wanted = self._share(room, endpoints.values(), sending)
         found = first_due(self._database, {name: count + of_endpoint[name] for name, count in wanted.items()})
