@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import ClientDisconnect
@@ -14,23 +14,35 @@ R = TypeVar("R")
 ASKING: ContextVar[str] = ContextVar("project", default="")
 """The project whose request this is; empty for what nobody has asked for."""
 
-HAS_GONE: ContextVar[Callable[[], bool]] = ContextVar("has gone", default=lambda: False)
-"""Whether the client that asked, and wants nothing but the answer, has closed its connection."""
+
+class Asker(NamedTuple):
+    """A client, and whether it has closed its connection."""
+
+    only_reads: bool
+    has_gone: Callable[[], bool]
+
+
+ASKER: ContextVar[Asker | None] = ContextVar("asker", default=None)
+"""The client whose request this is."""
+
+MOST_GONE = 1000
+"""What somebody orders and hangs up is done all the same, unless so many requests of the project wait behind it."""
 
 
 class Turns:
     """Runs so many calls at once. One project has at most three quarters of them, or `of_one`: what is slow, or is sent
     without end, keeps its own project waiting and leaves the others room. `abandon`: a call whose request is cancelled
-    is left to itself. `while_there`: what a client has only asked for is not done once it has gone.
+    is left to itself. `of_clients`: not all is done for a client that has gone when its turn comes. What it has only
+    asked for is of no use, and what it has ordered is not either where the line is very long.
     """
 
     def __init__(
-        self, most: int, *, of_one: int | None = None, abandon: bool = False, while_there: bool = False
+        self, most: int, *, of_one: int | None = None, abandon: bool = False, of_clients: bool = False
     ) -> None:
         self.of_one_project = of_one or (most - most // 4 if most > 2 else 1)
         self.all = CapacityLimiter(most)
         self._abandon = abandon
-        self._while_there = while_there
+        self._of_clients = of_clients
         self._by_project: dict[str, CapacityLimiter] = {}
 
     async def run(self, call: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
@@ -39,10 +51,17 @@ class Turns:
         own = self._by_project.setdefault(project, CapacityLimiter(self.of_one_project))
         try:
             async with own:
-                if self._while_there and HAS_GONE.get()():
+                if self._of_clients and _is_left(own):
                     raise ClientDisconnect
                 bound = partial(call, *arguments, **named)
                 return await to_thread.run_sync(bound, limiter=self.all, abandon_on_cancel=self._abandon)
         finally:
             if not own.borrowed_tokens and not own.statistics().tasks_waiting:
                 self._by_project.pop(project, None)
+
+
+def _is_left(own: CapacityLimiter) -> bool:
+    asker = ASKER.get()
+    if asker is None or not (asker.only_reads or own.statistics().tasks_waiting >= MOST_GONE):
+        return False
+    return asker.has_gone()

@@ -12,7 +12,7 @@ from fastapi.security import HTTPBearer
 from starlette.types import Scope
 
 from api.access.large_answers import ACCOUNT
-from api.access.turns import ASKING, HAS_GONE
+from api.access.turns import ASKER, ASKING, Asker
 from api.http.connections import CONNECTION
 from api.http.errors import ApiError
 from api.http.gone import has_gone
@@ -62,8 +62,7 @@ def count_for(scope: Scope, caller: Caller) -> None:
     connection = scope.get(CONNECTION)
     if connection is not None:
         connection.belongs_to(caller.project)
-        if scope["method"] == "GET":
-            HAS_GONE.set(partial(has_gone, scope))
+        ASKER.set(Asker(scope["method"] == "GET", partial(has_gone, scope)))
     ASKING.set(caller.project)
     scope[ACCOUNT] = caller.project, caller.key_id
 

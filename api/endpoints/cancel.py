@@ -13,6 +13,7 @@ from api.http.parameters import BatchId, JobId, v1_routes
 from api.schemas.batches import BatchObject
 from api.schemas.jobs import JobWithRequest
 from api.services import Services, ServicesDep, writing
+from api.submitting.bodies import NO_BODY
 from api.use_cases import cancel_one_batch, cancel_one_job
 from jobs.model.status import BatchStatus, JobStatus
 
@@ -26,7 +27,7 @@ def _answers(model: Any) -> dict[int | str, dict[str, Any]]:
     }
 
 
-@routes.post("/jobs/{job_id}/cancel", responses=_answers(JobWithRequest))
+@routes.post("/jobs/{job_id}/cancel", dependencies=[NO_BODY], responses=_answers(JobWithRequest))
 async def post_cancel_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """Cancel a job; what it has written is kept. Cancelling a cancelled job is fine, any other ended one is 409."""
     await services.writes.run(_cancel_job, services, caller, job_id)
@@ -46,7 +47,7 @@ def _cancel_job(services: Services, caller: Caller, job_id: str) -> None:
     cancel_one_job(services, job_id)
 
 
-@routes.post("/batches/{batch_id}/cancel", responses=_answers(BatchObject))
+@routes.post("/batches/{batch_id}/cancel", dependencies=[NO_BODY], responses=_answers(BatchObject))
 @writing
 def post_cancel_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Response:
     """Cancel every job of a batch that has not ended. The batch is `cancelling` until the last of them has."""

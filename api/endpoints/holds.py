@@ -12,7 +12,7 @@ from api.http.parameters import BatchId, v1_routes
 from api.http.request_bodies import request_body
 from api.schemas.upstreams import HeldObject
 from api.services import Services, ServicesDep, writing
-from api.submitting.bodies import SmallBody, read_known_fields, read_value
+from api.submitting.bodies import NO_BODY, SmallBody, read_known_fields, read_value
 from api.submitting.fields import check_text, invalid
 from api.waiting import caller_hold_json
 from jobs.dispatch.holds import HoldKind, pause, read_holds, resume
@@ -34,7 +34,7 @@ _PAUSE: dict[str, Any] = {
     "responses": {200: {"model": HeldObject}},
     "openapi_extra": request_body(_BODY, required=False),
 }
-_RESUME: dict[str, Any] = {"responses": {200: {"model": HeldObject}}}
+_RESUME: dict[str, Any] = {"responses": {200: {"model": HeldObject}}, "dependencies": [NO_BODY]}
 
 ModelName = Annotated[str, Path(description="A model as jobs name it; it may hold slashes.")]
 UpstreamName = Annotated[str, Path(description="The name of an upstream.")]

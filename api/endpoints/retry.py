@@ -14,7 +14,7 @@ from api.http.request_bodies import RETRY_BODY, request_body
 from api.schemas.batches import BatchObject
 from api.schemas.jobs import JobWithRequest
 from api.services import Services, ServicesDep, writing
-from api.submitting.bodies import SmallBody, read_fields, read_value
+from api.submitting.bodies import NO_BODY, SmallBody, read_fields, read_value
 from api.submitting.fields import invalid, unknown
 from api.use_cases import retry_jobs_of_batch, retry_one_job
 from jobs.lifecycle.retry import FAILURES, RETRYABLE, count_retryable
@@ -60,7 +60,7 @@ def post_retry_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId
     return JsonAnswer(batch_json(batch), 202)
 
 
-@routes.post("/jobs/{job_id}/retry", status_code=202, responses=_answer(JobWithRequest))
+@routes.post("/jobs/{job_id}/retry", status_code=202, dependencies=[NO_BODY], responses=_answer(JobWithRequest))
 async def post_retry_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """Run one job again that has failed, expired, been cancelled or been cut short. Its batch is opened again."""
     await services.writes.run(_retry_job, services, caller, job_id)

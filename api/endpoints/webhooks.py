@@ -22,7 +22,7 @@ from api.schemas.webhooks import (
     WebhookWithSecret,
 )
 from api.services import Services, ServicesDep, reading, writing
-from api.submitting.bodies import SmallBody, read_known_fields, read_value
+from api.submitting.bodies import NO_BODY, SmallBody, read_known_fields, read_value
 from api.submitting.fields import check_integer, check_text, invalid, missing
 from api.submitting.webhook_orders import read_events, read_url, require_receiver, too_many
 from jobs.webhooks import endpoints, past
@@ -137,7 +137,9 @@ def post_rotate_secret(services: ServicesDep, caller: CallerDep, webhook_id: Web
     return _secret(_there(rotated, webhook_id), 200)
 
 
-@routes.post("/webhooks/{webhook_id}/test", status_code=202, responses={202: {"model": DeliveryObject}})
+@routes.post(
+    "/webhooks/{webhook_id}/test", dependencies=[NO_BODY], status_code=202, responses={202: {"model": DeliveryObject}}
+)
 @writing
 def post_test_webhook(services: ServicesDep, caller: CallerDep, webhook_id: WebhookId) -> Response:
     """Send it a `webhook.test`. Its deliveries show what became of it."""

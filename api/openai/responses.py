@@ -24,7 +24,7 @@ from api.openai.response_object import read_response_object
 from api.openai.response_stream import ResponseStream
 from api.openai.schemas import RESPONSE_BODY
 from api.services import Services, ServicesDep, require_open, writing
-from api.submitting.bodies import JobBody
+from api.submitting.bodies import NO_BODY, JobBody
 from api.submitting.checks import check_job
 from api.submitting.fields import unsupported
 from api.submitting.response_request import ResponseRequest, read_response_request
@@ -103,7 +103,7 @@ async def get_response(
     return EventStream(events, slot=services.watch_limiter.take(caller.project, caller.key_id, events))
 
 
-@routes.post("/responses/{response_id}/cancel")
+@routes.post("/responses/{response_id}/cancel", dependencies=[NO_BODY])
 async def post_cancel_response(services: ServicesDep, caller: CallerDep, response_id: ResponseId) -> Response:
     """Cancel a Response and wait for its end, which takes moments; what it has written is kept. One that has ended
     stays as it is.

@@ -209,15 +209,13 @@ def test_a_database_that_is_away_stops_no_text_of_a_batch(
     with monkeypatch.context() as patched:
         for name in ("batch_watch.read_states", "batch_jobs.read_jobs", "batch_watch.read_batch"):
             patched.setattr(f"api.watching.{name}", away)
-        for writer in writers:
-            writer.tell_batch(JobStatus.IN_PROGRESS)
+        writers[0].tell_batch(JobStatus.IN_PROGRESS)
         wait_until(lambda: "does not answer: canary" in caplog.text)  # and again with each message, from now on
         wait_until(lambda: valkey_client.client_kill_filter(_type="pubsub") == 1)
         for writer in writers:
             writer.write("meanwhile")  # some of it to nobody
         watcher.wait_for(lambda shown: shown.bytes() == 34)
-        for writer in writers:
-            writer.finish()
+        assert [writer.finish() for writer in writers] == ["before, meanwhile"] * 2
         assert watcher.shown.proved == 0
     shown = watcher.join()
     assert (shown.proved, shown.done is not None) == (2, True)

@@ -1,21 +1,32 @@
 """Clients that ask and hang up: what they have asked for is not done when its turn comes."""
 
+import asyncio
 import socket
 import threading
 from functools import partial
+from inspect import ismodule
+from typing import get_args
 
 import httpx
 import pytest
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
+from api import main
+from api.access import turns
+from api.access.turns import Asker, Turns
 from api.endpoints import query
 from api.server import ApiServer
 from api.services import Services
+from api.submitting.bodies import NO_BODY, BatchBody, JobBody, SmallBody
 from jobs.model.records import Job
 from jobs.store.search import list_jobs
 from tests.api.watching import PATIENCE_SECONDS, wait_until
-from tests.attacks.test_connections import is_told_nothing
+from tests.attacks.test_connections import everything_from, is_told_nothing
 
 GONE = 50
+BODY_READERS = {NO_BODY.dependency, *(get_args(kind)[1].dependency for kind in (JobBody, BatchBody, SmallBody))}
 
 
 def test_a_search_whose_client_has_gone_is_not_made(
@@ -55,6 +66,48 @@ def test_a_search_whose_client_has_gone_is_not_made(
     assert "ERROR" not in caplog.text
     first.close()
     others[0].close()
+
+
+def test_what_somebody_has_ordered_and_hung_up_is_done_unless_the_line_is_very_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before, 40 clients that cancelled and hung up had 60,000 in line, and their project waited for minutes."""
+    monkeypatch.setattr(turns, "MOST_GONE", 3)
+    done, go_on = list[int](), threading.Event()
+
+    def work(number: int) -> None:
+        assert go_on.wait(PATIENCE_SECONDS)
+        done.append(number)
+
+    async def order() -> list[BaseException | None]:
+        of_clients = Turns(1, of_one=1, of_clients=True)
+        turns.ASKER.set(Asker(only_reads=False, has_gone=lambda: True))
+        tasks = [asyncio.create_task(of_clients.run(work, number)) for number in range(8)]
+        await asyncio.sleep(0)  # each stands in line
+        assert of_clients._by_project[""].statistics().tasks_waiting == 7
+        go_on.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    results = asyncio.run(order())
+    assert done == [5, 6, 7]
+    assert [type(result) for result in results] == [*[ClientDisconnect] * 5, *[type(None)] * 3]
+
+
+def test_every_request_without_a_body_is_refused_one(sqlite_api: ApiServer) -> None:
+    """Of a POST, too: where it waited for its turn, up to 320 KiB of each were kept and counted by nobody."""
+    routers = [module.routes for module in vars(main).values() if ismodule(module) and hasattr(module, "routes")]
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    unread = {route.path for route in routes if "POST" in (route.methods or ()) and not reads_body(route.dependant)}
+    assert len(routes) > 40
+    assert unread == {"/v1/files"}, "which reads its form itself"
+    head = b"POST /v1/jobs/job_1/cancel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", sqlite_api.port), timeout=PATIENCE_SECONDS) as line:
+        line.sendall(head + b" " * 30_000)
+        assert everything_from(line).startswith(b"HTTP/1.1 413 ")
+
+
+def reads_body(dependant: Dependant) -> bool:
+    return dependant.call in BODY_READERS or any(map(reads_body, dependant.dependencies))
 
 
 def ask(server: ApiServer) -> socket.socket:

@@ -39,4 +39,4 @@ def test_home_lists_batches_and_single_articles_newest_first_and_each_kind_alone
     page.get_by_label("Words in the text, or how the custom_id begins").fill("on")
     page.keyboard.press("Enter")
     visit.heading("Search: “on”")
-    expect(page.locator(".hit h2").get_by_text("one", exact=True)).to_be_visible()
+    expect(page.locator(".hit h2").get_by_text("one", exact=True).first).to_be_visible()

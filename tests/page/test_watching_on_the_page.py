@@ -34,8 +34,10 @@ def test_twenty_cards_grow_and_each_ends_with_exactly_the_stored_text(
     with paused(upstream):
         before = visit.page.evaluate(LENGTHS)
         shown = visit.page.evaluate(f"() => {texts}")
-    visit.wait_for(f"(was) => {texts} !== was", shown)
-    visit.wait_for(f"(sum) => ({LENGTHS})().then((all) => all.reduce((a, b) => a + b) > sum)", sum(before))
+    # On a very busy one all have ended before they could be paused.
+    ended = "document.querySelector('.head .badge').textContent === 'Completed'"
+    visit.wait_for(f"(was) => {texts} !== was || {ended}", shown)
+    visit.wait_for(f"(sum) => ({LENGTHS})().then((all) => all.reduce((a, b) => a + b) > sum || {ended})", sum(before))
     assert_every_card_is_as_stored(visit, client, batch_id, 20)
 
 
