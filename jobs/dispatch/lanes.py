@@ -19,12 +19,11 @@ from jobs.dispatch.lane_rooms import LaneRooms
 from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
 from jobs.dispatch.rounds import Key, Round, View
 from jobs.dispatch.shares import MOST_MODELS, StreamShares
-from jobs.dispatch.turn_costs import Ended
+from jobs.dispatch.turn_costs import Ended, Short
 from jobs.dispatch.upstream_changes import UpstreamChanges
 from jobs.dispatch.upstream_total import UNLIMITED
 from jobs.dispatch.upstream_turns import UpstreamTurns
 from jobs.dispatch.waiting_models import WaitingModels
-from jobs.pace.state import SHORT_SECONDS
 from jobs.store.database import DATABASE_ERRORS, Database, is_transient
 from jobs.upstreams import Upstreams, UpstreamSpec
 
@@ -67,7 +66,8 @@ class Lanes:
         """Turns that are over and were not written in a round."""
         self._waiting = WaitingModels(MOST_MODELS)
         self._in_flight: dict[Key, int] = {}
-        self._crowded: dict[Key, tuple[LaneWish, LaneTurn, float]] = {}
+        self._crowded: set[Key] = set()
+        self._short: dict[Key, Short] = {}
         self._held: dict[str, Hold] = {}
         self._turn_seconds = 0.0
 
@@ -108,12 +108,10 @@ class Lanes:
         """How long a turn has lasted, at least, before its next request goes: what it has used of limits that others
         wait for is then no more than its project's share, if all its turns there use as much.
         """
-        wish, turn, at = self._crowded.get(key, (None, None, 0.0))
-        if wish is None or turn is None or turn.prices is None or self._database.now().timestamp() - at > SHORT_SECONDS:
+        short = self._short.get(key)
+        if short is None or not short.is_so(self._database.now().timestamp()):
             return 0.0
-        share = turn.prices.streams / len({project, *wish.projects})
-        part = min(1.0, self._turns.open_turns(key[0], project) / share)
-        return part * turn.prices.of_used(tokens, requests)
+        return short.least_seconds(project, self._turns.open_turns(key[0], project), tokens, requests)
 
     def reserve(self, free: int, most_crashes: int, behind: Collection[str] = ()) -> Round:
         """Reserve jobs for up to `free` streams, less the hints that are under way already; none of the projects that
@@ -241,10 +239,14 @@ class Lanes:
             done.look(self._database.now() + timedelta(seconds=again))
             return None
         done.reserved += [job.id for job in turn.reserved]
-        self._crowded.pop(wish.key, None)
+        self._crowded.discard(wish.key)
         if turn.room <= 0 and wish.projects:
-            self._crowded[wish.key] = wish, turn, self._database.now().timestamp()
+            self._crowded.add(wish.key)
             done.look(turn.look_at)
+            if turn.prices is not None:
+                now = self._database.now().timestamp()
+                self._short = {key: one for key, one in self._short.items() if one.is_so(now)}
+                self._short[wish.key] = Short(turn.prices, frozenset(wish.projects), now)
         if turn.lifted is not None:
             done.lifted = True
             done.batch_ids.update(turn.lifted)

@@ -6,6 +6,8 @@ from typing import NamedTuple, Self
 from jobs.pace.lane import Lane
 from jobs.pace.tokens import BURST_SECONDS
 
+STILL_SHORT_SECONDS = 5.0
+
 
 class Ended(NamedTuple):
     """What a turn that is over has cost its project: a request, or all parts of a text."""
@@ -57,6 +59,26 @@ class TurnCosts:
     def of_used(self, tokens: int, requests: int) -> float:
         """For how long a stream has all of its share of the limits that so much is of."""
         return max(self.of_token * tokens, self.of_request * requests)
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A lane in which others waited for requests or tokens a moment ago. For a moment there may be some: parts that all
+    went then would have the next seconds'.
+    """
+
+    prices: TurnCosts
+    projects: frozenset[str]
+    """Those that waited."""
+    at: float
+
+    def is_so(self, now: float) -> bool:
+        return now - self.at < STILL_SHORT_SECONDS
+
+    def least_seconds(self, project: str, turns: float, tokens: int, requests: int) -> float:
+        """How long one of so many turns of a project has lasted, when what they have all used is its share."""
+        share = self.prices.streams / len({project, *self.projects})
+        return min(1.0, turns / share) * self.prices.of_used(tokens, requests)
 
 
 def _known_streams(lane: Lane) -> int | None:
