@@ -78,7 +78,7 @@ class Short:
     def least_seconds(self, project: str, turns: float, tokens: int, requests: int) -> float:
         """How long one of so many turns of a project has lasted, when what they have all used is its share."""
         share = self.prices.streams / len({project, *self.projects})
-        return min(1.0, turns / share) * self.prices.of_used(tokens, requests)
+        return turns / share * self.prices.of_used(tokens, requests)
 
 
 def _known_streams(lane: Lane) -> int | None:
