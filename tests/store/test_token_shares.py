@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from jobs.dispatch.holds import read_holds
 from jobs.dispatch.lane_news import LaneNews
-from jobs.dispatch.turn_costs import Ended, TurnCosts
+from jobs.dispatch.turn_costs import STILL_SHORT_SECONDS, Ended, TurnCosts
 from jobs.dispatch.waiting import find_why_waiting
 from jobs.intake.submission import BatchOptions, NewJob, submit_batch, submit_job
 from jobs.lifecycle.transitions import finish, hold_back
@@ -173,6 +173,10 @@ def test_the_parts_of_a_text_wait_for_their_share_of_what_others_wait_for(
     seconds = {"tokens": 4_000 / (985 * share), "requests": 10 / (1.97 * share), "streams": 0.0}[short]
     used = {"tokens": (4_000, 1), "requests": (1_000, 10), "streams": (4_000, 10)}[short]
     assert least(*used) == pytest.approx(seconds, rel=0.05)
+    worker.store.clock.advance(STILL_SHORT_SECONDS - 1)  # for a moment there may be some
+    assert least(*used) == pytest.approx(seconds, rel=0.05)
+    worker.store.clock.advance(2)
+    assert least(*used) == 0
 
 
 def _run(worker: Worker, seconds: int) -> None:
