@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from api.http.body_bounds import find_body_fault
 from api.http.connections import CONNECTION, Connections
 from api.http.errors import ApiError, error_body
-from api.http.heads import MOST_HEAD_BYTES, MOST_HEADERS, find_fault, may_wait, too_large
+from api.http.heads import MOST_HEAD_BYTES, MOST_HEADERS, PIPELINED_BYTES, find_fault, may_wait, too_large
 from api.http.lingering import LINGER_BYTES, LINGER_SECONDS, LingeringTransport
 from api.http.request_turns import Asker, Beginning, RequestTurns
 from api.http.upgrades import WithoutUpgrades
@@ -94,6 +94,8 @@ class BoundedProtocol(WithoutUpgrades):
         self._raw_bytes += len(data)
         super().data_received(data)
         self._give_body()
+        if self.pipeline and self._body_bytes > PIPELINED_BYTES:
+            self.transport.close()  # nobody asks for it, or counts it, while others are answered before it
         if self.transport.is_closing() or self._linger_left is not None:
             return
         if self._kept_bytes > MOST_HEAD_BYTES:

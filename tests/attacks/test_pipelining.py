@@ -1,7 +1,7 @@
 """Requests that are sent before the answer to the one before: few of them wait, and each is told of the hang-up."""
 
 import socket
-from contextlib import closing
+from contextlib import closing, suppress
 
 from api.http.heads import MOST_PIPELINED, PIPELINED_BYTES, PIPELINED_HEADERS
 from api.server import ApiServer
@@ -72,3 +72,17 @@ def test_a_watch_with_a_request_behind_it_ends_when_its_client_hangs_up(
         wait_until(lambda: any(getattr(protocol, "pipeline", None) for protocol in connections))
         line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")  # a reset, at once
     wait_until(lambda: slots.taken == 0)
+
+
+def test_a_request_that_waits_behind_another_has_a_small_body(sqlite_api: ApiServer, sqlite_database: Database) -> None:
+    """Behind a watch, 300 kB of each were kept as long as that lasted, and counted by nobody."""
+    watch = b"GET /v1/jobs/%b/events HTTP/1.1\r\nHost: localhost\r\n\r\n" % submit(sqlite_database).encode()
+    post = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+    with connected(sqlite_api) as line:
+        line.sendall(watch + post % 60_000_000 + b" " * 2 * PIPELINED_BYTES)
+        with suppress(ConnectionResetError):  # it had not read all of what came
+            everything_from(line)
+    body = b" " * (PIPELINED_BYTES - 2) + b"{}"
+    with connected(sqlite_api) as line:
+        line.sendall(_LONG + post % len(body) + body + _LAST)
+        assert everything_from(line).endswith(b'{"status":"ok"}')
