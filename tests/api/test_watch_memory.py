@@ -18,6 +18,7 @@ from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.text_parts import TextPart, read_text_part
 from tests.api.batch_watching import BatchShown, submit_jobs
+from tests.api.instances import Instances
 from tests.api.slow_reading import unchunked
 from tests.api.test_batch_watch_faults import end_all
 from tests.api.watchers import Shown, events_of
@@ -53,15 +54,17 @@ class Proved:
 
 @pytest.mark.parametrize("of", ["jobs", "batches"])
 def test_a_watch_holds_nothing_of_the_request_that_it_came_by(
-    sqlite_api: ApiServer, sqlite_database: Database, of: str
+    sqlite_api: ApiServer, sqlite_database: Database, of: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch_id, ids = submit_jobs(sqlite_database, 1)
     path = f"/v1/jobs/{ids[0]}/events" if of == "jobs" else f"/v1/batches/{batch_id}/events"
+    requests = Instances(monkeypatch, Request)
     with slow_reader(sqlite_api.port, path) as lines:
         assert next(events_of(lines, Shown() if of == "jobs" else BatchShown()))
         assert sqlite_api.server_state.connections
         gc.collect()
-        assert not [one for one in gc.get_objects() if isinstance(one, Request)]
+        assert requests.made
+        assert not requests.alive
 
 
 @pytest.mark.parametrize("of", ["jobs", "batches"])

@@ -24,6 +24,7 @@ from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key
 from tests.api.callers import calling
+from tests.api.instances import Instances
 from tests.api.watching import wait_until
 from tests.conftest import serve_api
 
@@ -123,9 +124,7 @@ def test_nothing_is_kept_of_a_connection_that_was_reset(
 ) -> None:
     """In a flood of heads of 28 KB that were reset at once, 365 a second were kept: 880 MB in a minute."""
 
-    def kept() -> int:
-        return sum(isinstance(one, BoundedProtocol) for one in gc.get_objects())
-
+    kept = Instances(monkeypatch, BoundedProtocol)
     if "turn" in lost:
         monkeypatch.setattr(request_turns, "PLACES", dict.fromkeys(request_turns.PLACES, 0))
         monkeypatch.setattr(request_turns, "BEGUN_AT_ONCE", 0)
@@ -139,8 +138,8 @@ def test_nothing_is_kept_of_a_connection_that_was_reset(
                 line.sendall(b"GET /v1/me HTTP/1.1\r\nHost: localhost\r\n\r\n" * (2 if "another" in lost else 1))
                 if "when" in lost:
                     assert line.recv(65536).startswith(b"HTTP/1.1 200 ")
-            wait_until(lambda: kept() == 50)
-        wait_until(lambda: kept() == 0)
+            wait_until(lambda: len(kept.alive) == 50)
+        wait_until(lambda: len(kept.alive) == 0)
     finally:
         gc.enable()
 
