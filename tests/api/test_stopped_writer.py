@@ -60,7 +60,9 @@ def test_reads_go_on_and_writes_are_answered_while_another_process_is_stopped_in
     ):
         began = monotonic()
         writes = [pool.submit(client.post, "/v1/jobs", json=REQUEST) for _ in range(60)]
-        wait_until(lambda: services.writes.all.borrowed_tokens == services.writes.of_one_project)
+        # On a busy machine the first have given up before the last has come.
+        taken, of_one = services.writes.all, services.writes.of_one_project
+        wait_until(lambda: taken.borrowed_tokens == of_one or any(write.done() for write in writes))
         for _ in range(20):
             assert client.get(f"/v1/jobs/{known}").status_code == 200
         assert not any(write.done() and write.result().status_code == 202 for write in writes)
