@@ -15,25 +15,26 @@ ASKING: ContextVar[str] = ContextVar("project", default="")
 """The project whose request this is; empty for what nobody has asked for."""
 
 
-class Asker(NamedTuple):
-    """A client, and whether it has closed its connection."""
+class Client(NamedTuple):
+    """Who sent a request, and whether that client has closed its connection."""
 
     only_reads: bool
     has_gone: Callable[[], bool]
 
 
-ASKER: ContextVar[Asker | None] = ContextVar("asker", default=None)
+CLIENT: ContextVar[Client | None] = ContextVar("client", default=None)
 """The client whose request this is."""
 
 MOST_GONE = 1000
-"""What somebody orders and hangs up is done all the same, unless so many requests of the project wait behind it."""
+"""A request that changes something is carried out even if its client has gone, unless this many requests of its project
+wait behind it."""
 
 
 class Turns:
     """Runs so many calls at once. One project has at most three quarters of them, or `of_one`: what is slow, or is sent
     without end, keeps its own project waiting and leaves the others room. `abandon`: a call whose request is cancelled
-    is left to itself. `of_clients`: not all is done for a client that has gone when its turn comes. What it has only
-    asked for is of no use, and what it has ordered is not either where the line is very long.
+    is left to itself. `of_clients`: these are requests, and a client may have gone by the time its turn comes. Then
+    nothing is read for it. A change is still made, unless very many requests of its project wait.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Turns:
 
 
 def _is_left(own: CapacityLimiter) -> bool:
-    asker = ASKER.get()
-    if asker is None or not (asker.only_reads or own.statistics().tasks_waiting >= MOST_GONE):
+    client = CLIENT.get()
+    if client is None or not (client.only_reads or own.statistics().tasks_waiting >= MOST_GONE):
         return False
-    return asker.has_gone()
+    return client.has_gone()

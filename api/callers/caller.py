@@ -12,7 +12,7 @@ from fastapi.security import HTTPBearer
 from starlette.types import Scope
 
 from api.access.large_answers import ACCOUNT
-from api.access.turns import ASKER, ASKING, Asker
+from api.access.turns import ASKING, CLIENT, Client
 from api.http.connections import CONNECTION
 from api.http.errors import ApiError
 from api.http.gone import has_gone
@@ -62,7 +62,7 @@ def count_for(scope: Scope, caller: Caller) -> None:
     connection = scope.get(CONNECTION)
     if connection is not None:
         connection.belongs_to(caller.project)
-        ASKER.set(Asker(scope["method"] == "GET", partial(has_gone, scope)))
+        CLIENT.set(Client(scope["method"] == "GET", partial(has_gone, scope)))
     ASKING.set(caller.project)
     scope[ACCOUNT] = caller.project, caller.key_id
 

@@ -1,4 +1,4 @@
-"""What a body that comes may be, whoever reads it."""
+"""The limits that the protocol sets to every request body, before any endpoint reads it."""
 
 from api.http.errors import ApiError
 from api.http.heads import MOST_HEAD_BYTES

@@ -72,7 +72,8 @@ class Envelope:
         except ClientDisconnect:
             status = 499  # nobody is there to be answered; the number is nginx's
             if (connection := scope.get(CONNECTION)) is not None:
-                connection.give_up()  # who has closed one half of it may still read: no answer is better than uvicorn's
+                # A client that has closed only its own half can still read: send it nothing, not uvicorn's own 500.
+                connection.give_up()
         except Exception:
             log.exception("unexpected error in %s", request_id)
             if status == 0:

@@ -1,4 +1,5 @@
-"""Whether a client is still there. While nothing is read from its connection, nobody is told of its end."""
+"""Whether a client has closed its connection. While we do not read from it, asyncio does not report that, so this asks
+the system."""
 
 import socket
 import sys

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from api import main
 from api.access import turns
-from api.access.turns import Asker, Turns
+from api.access.turns import Client, Turns
 from api.endpoints import query
 from api.server import ApiServer
 from api.services import Services
@@ -81,7 +81,7 @@ def test_what_somebody_has_ordered_and_hung_up_is_done_unless_the_line_is_very_l
 
     async def order() -> list[BaseException | None]:
         of_clients = Turns(1, of_one=1, of_clients=True)
-        turns.ASKER.set(Asker(only_reads=False, has_gone=lambda: True))
+        turns.CLIENT.set(Client(only_reads=False, has_gone=lambda: True))
         tasks = [asyncio.create_task(of_clients.run(work, number)) for number in range(8)]
         await asyncio.sleep(0)  # each stands in line
         assert of_clients._by_project[""].statistics().tasks_waiting == 7
