@@ -135,7 +135,8 @@ class Lanes:
             grants = self._shares.share(rooms, weights, free, self._turns.look_ahead())
             has_more = rooms.are_all_taken or self._shares.has_more or self._waiting.has_more
             void = [key for key, counted in view.in_flight.items() if counted.void]
-            owed = [key for key in dict.fromkeys([*self._news.keys(), *void]) if key not in {*touched, *grants}]
+            seen = {*touched, *grants}
+            owed = [key for key in dict.fromkeys([*self._news.keys(), *void]) if key not in seen]
             if not grants and not owed:
                 break
             in_order = sorted([*grants, *owed], key=self._news.may_wait)

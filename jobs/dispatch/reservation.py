@@ -220,7 +220,7 @@ class _Turn:
         if chosen:
             connection.execute(_reserving(), places)
             costs = TurnCosts.of(self._lane, self._total.lane, self._moment, wish.streams)
-            self._costs = [costs.at_least(one["of_tokens"]) for one in places]
+            self._costs = [costs.of_used(one["of_tokens"], requests=1) for one in places]
             choosing.note_served(chosen)
         return chosen
 

@@ -7,6 +7,7 @@ from jobs.pace.lane import Lane
 from jobs.pace.tokens import BURST_SECONDS
 
 STILL_SHORT_SECONDS = 5.0
+"""For so long parts of texts go on waiting for their share after the lane was short last."""
 
 
 class Ended(NamedTuple):
@@ -43,10 +44,6 @@ class TurnCosts:
         requests = [one.state.rate.lasting(one.limits.requests_per_minute) for one in both]
         tokens = [one.token_rate(now) for one in both]
         return cls(of_all * _least_time(tokens), of_all * _least_time(requests), of_all)
-
-    def at_least(self, tokens: int) -> float:
-        """What a turn costs that takes so many."""
-        return max(self.of_token * tokens, self.of_request)
 
     def of_ended(self, ended: Ended) -> float:
         """What a turn has cost. Tokens beyond what a lane takes at once keep everybody else from starting until they

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Text, case, func, insert, lite
 
 from jobs.store.database import Database
 from jobs.store.pages import in_portions
+from jobs.strict_json import dump_json
 from jobs.tables import job_requests, jobs
 
 LONG_REQUEST = 4096
@@ -74,17 +75,13 @@ def find_most_output(request: Mapping[str, Any]) -> int | None:
 def prompt_bytes(request: Mapping[str, Any], written: str | None = None) -> int:
     """What the tokens of a request are reckoned from; `written`: the same as JSON."""
     aside = {name: value for name, value in request.items() if name not in _PROMPT}
-    beyond = (max(0, _reckoned(_dump(value)) - _ASIDE_BYTES) for value in aside.values())
-    return _reckoned(_dump(request) if written is None else written) - sum(beyond)
+    beyond = (max(0, _reckoned(dump_json(value)) - _ASIDE_BYTES) for value in aside.values())
+    return _reckoned(dump_json(request) if written is None else written) - sum(beyond)
 
 
 def _reckoned(written: str) -> int:
     encoded = [found.end() - found.start() for found in _ENCODED.finditer(written)]
     return len(written) - sum(encoded) + _ENCODED_BYTES * len(encoded)
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
 
 
 def new_row(row: dict[str, Any], request: Mapping[str, Any]) -> NewRow:
