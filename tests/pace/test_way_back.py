@@ -61,7 +61,12 @@ def refused_for_ten_seconds(seed: int) -> Seen:
     return Simulation(RefusesOne(), first + long[60:], seed=seed, lead=LEAD_SECONDS, until=120, limits=limits).run()
 
 
-@pytest.mark.parametrize("seed", [1, 2, 4, 5])
+_ITS_WINDOW_WAS_CUT = pytest.mark.xfail(
+    strict=True, reason="its window was cut, which comes back by calls: 34 of 40 run"
+)
+
+
+@pytest.mark.parametrize("seed", [1, 2, pytest.param(3, marks=_ITS_WINDOW_WAS_CUT), 4, 5])
 def test_after_refusals_that_were_no_limit_all_streams_run_again_within_half_a_minute(seed: int) -> None:
     """Before, the rate needed 150 clean calls, and with few calls a second 0 to 30 of 40 streams ran for minutes."""
     seen = refused_for_ten_seconds(seed)

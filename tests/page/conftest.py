@@ -96,9 +96,7 @@ def window(browser: Browser, up: Up) -> Iterator[Visit]:
 @pytest.fixture
 def visit(window: Visit) -> Iterator[Visit]:
     """Someone who visits the page. At the end: no error in the console, and no request to another host."""
-    window.begin_anew()
-    yield window
-    window.assert_clean()
+    yield from window.anew()
 
 
 @pytest.fixture

@@ -20,9 +20,7 @@ def chinese_window(browser: Browser, up: Up) -> Iterator[Visit]:
 @pytest.fixture
 def chinese(chinese_window: Visit) -> Iterator[Visit]:
     """Someone who visits the page with a browser that speaks Chinese."""
-    chinese_window.begin_anew()
-    yield chinese_window
-    chinese_window.assert_clean()
+    yield from chinese_window.anew()
 
 
 # Which language is which is tested without a browser, in `units/early.test.js`.

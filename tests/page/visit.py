@@ -75,6 +75,12 @@ class Visit:
         finally:
             context.close()
 
+    def anew(self) -> Iterator["Visit"]:
+        """For a fixture: somebody else, who at the end has seen no error and asked no other host."""
+        self.begin_anew()
+        yield self
+        self.assert_clean()
+
     def begin_anew(self) -> None:
         """Be someone else with an empty profile, in the same window: a new one costs a second of CPU time."""
         for page in self.context.pages:

@@ -1,13 +1,14 @@
 """Batches and jobs that tests submit, hold up, watch on the page and compare with what is stored."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from playwright.sync_api import expect
 
 from longhand.client.client import Client
 from tests.chaos.fault_proxy import FaultProxy
+from tests.chaos.trap import Direction
 from tests.page.visit import Visit
 
 SHOWN = (
@@ -43,23 +44,22 @@ def finish(client: Client, batch_id: str) -> str:
 
 
 @contextmanager
-def held(upstream: FaultProxy) -> Iterator[None]:
+def _frozen(upstream: FaultProxy, direction: Direction) -> Iterator[None]:
+    upstream.freeze(direction)
+    try:
+        yield
+    finally:
+        upstream.heal()
+
+
+def held(upstream: FaultProxy) -> AbstractContextManager[None]:
     """No new request reaches the upstream: what is submitted is running, and not a word of it is written."""
-    upstream.freeze("to_server")
-    try:
-        yield
-    finally:
-        upstream.heal()
+    return _frozen(upstream, "to_server")
 
 
-@contextmanager
-def paused(upstream: FaultProxy) -> Iterator[None]:
+def paused(upstream: FaultProxy) -> AbstractContextManager[None]:
     """Not a word more of what is being written arrives, so that nothing ends, however slow the machine is."""
-    upstream.freeze("to_client")
-    try:
-        yield
-    finally:
-        upstream.heal()
+    return _frozen(upstream, "to_client")
 
 
 def watch_twenty(visit: Visit, client: Client, upstream: FaultProxy, words: int) -> str:

@@ -54,6 +54,15 @@ def held_by_alpha(store: Store, probes: int = 0, reason: str = "key") -> Hold:
     return hold
 
 
+def next_probe(store: Store, hold: Hold) -> str:
+    """The job that goes when the time of the next probe has come, and no earlier."""
+    assert due(store) == []
+    assert hold.probe_at is not None
+    store.clock.now = hold.probe_at
+    [probe] = due(store)
+    return probe
+
+
 def projects_of(store: Store, job_ids: Sequence[str]) -> list[str]:
     return [store.job(job_id).project for job_id in job_ids]
 
@@ -93,10 +102,7 @@ def test_the_projects_take_turns_with_probes_and_the_interval_grows(store: Store
     hold = refuse(store, due(store)[0], "away", by_status=False)
     probed, waits = [], []
     for _ in range(4):
-        assert due(store) == []
-        assert hold.probe_at is not None
-        store.clock.now = hold.probe_at
-        [probe] = due(store)
+        probe = next_probe(store, hold)
         probed += projects_of(store, [probe])
         hold = refuse(store, probe, "away", by_status=False)
         assert hold.probe_at is not None
@@ -122,10 +128,7 @@ def test_behind_a_probe_that_was_told_what_may_be_its_own_one_of_a_served_projec
         hold = refuse(store, due(store)[0], reason)
     rounds, waits = [], []
     for _ in range(4):
-        assert due(store) == []
-        assert hold.probe_at is not None
-        store.clock.now = hold.probe_at
-        [probe] = due(store)
+        probe = next_probe(store, hold)
         hold = refuse(store, probe, reason)
         assert hold.probe_at is not None
         waits.append((hold.probe_at - store.clock.now).total_seconds())
