@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.access.byte_budget import answer_budget, body_budget, upload_budget
+from api.access.budget import answer_budget, body_budget, upload_budget
 from api.access.keyring import Keyring
 from api.access.large_answers import LargeAnswers
 from api.access.turns import Turns

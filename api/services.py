@@ -7,7 +7,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
 
-from api.access.byte_budget import ByteBudget
+from api.access.budget import Budget
 from api.access.keyring import Keyring
 from api.access.turns import Turns
 from api.access.watch_limiter import WatchLimiter
@@ -48,9 +48,9 @@ class Services:
     rows: JobRows
     keyring: Keyring
     watch_limiter: WatchLimiter
-    body_budget: ByteBudget
-    answer_budget: ByteBudget
-    upload_budget: ByteBudget
+    body_budget: Budget
+    answer_budget: Budget
+    upload_budget: Budget
     file_batches: Turns
     """How many batches are made from files at once: each keeps one core busy."""
     small_files: Turns

@@ -66,10 +66,10 @@ class LaneReporter:
         these now.
         """
         used.began_at = used.began_at or self.now()
-        if unplanned_tokens is None:
-            return Sent(self, claimed, claimed.reserved_tokens, used, address_mark)
-        sent = Sent(self, claimed, unplanned_tokens, used, address_mark)
-        self.lanes.note(sent.key, LaneNews([Unplanned(sent.sent_at.timestamp(), unplanned_tokens)]))
+        tokens = claimed.reserved_tokens if unplanned_tokens is None else unplanned_tokens
+        sent = Sent(self, claimed, tokens, used, address_mark)
+        if unplanned_tokens is not None:
+            self.lanes.note(sent.key, LaneNews([Unplanned(sent.sent_at.timestamp(), tokens)]))
         return sent
 
 

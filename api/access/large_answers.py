@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.access.byte_budget import ByteBudget
+from api.access.budget import Budget
 from api.access.turns import Turns
 from api.http.errors import ApiError, error_answer
 
@@ -27,7 +27,7 @@ PIECE = 256 * 1024
 class LargeAnswers:
     """ASGI middleware. It counts whole answers. A streamed answer makes its own pieces: `StreamedAnswer` counts it."""
 
-    def __init__(self, app: ASGIApp, budget: ByteBudget) -> None:
+    def __init__(self, app: ASGIApp, budget: Budget) -> None:
         self._app = app
         self._budget = budget
 
@@ -67,7 +67,7 @@ class StreamedAnswer(StreamingResponse):
     end. Where there is no room, it is refused before it begins.
     """
 
-    def __init__(self, budget: ByteBudget, turns: Turns, at_once: int, content: Iterator[bytes], **more: Any) -> None:
+    def __init__(self, budget: Budget, turns: Turns, at_once: int, content: Iterator[bytes], **more: Any) -> None:
         super().__init__(_read_in_turns(turns, content), **more)
         self._budget = budget
         self._holds = min(2 * at_once, budget.most_of_one)  # none is too large for ever

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 import msgspec
 from fastapi import Depends, Request
 
-from api.access.byte_budget import HeldBytes
+from api.access.budget import HeldBytes
 from api.callers.caller import CallerDep
 from api.http.body_bounds import MOST_WITHOUT
 from api.http.errors import ApiError

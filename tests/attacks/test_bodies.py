@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 import httpx
 import pytest
 
-from api.access.byte_budget import FREE_BYTES, ByteBudget, HeldBytes, body_budget
+from api.access.budget import FREE_BYTES, Budget, HeldBytes, body_budget
 from api.http import protocol
 from api.http.errors import ApiError
 from api.server import ApiServer
@@ -35,8 +35,8 @@ def small_api(sqlite_url: str, redis_url: str, keys: tuple[str, str]) -> Iterato
         yield server
 
 
-def budget_of(server: ApiServer) -> ByteBudget:
-    budget: ByteBudget = server.config.app.state.services.body_budget  # type: ignore[union-attr]  # FastAPI's
+def budget_of(server: ApiServer) -> Budget:
+    budget: Budget = server.config.app.state.services.body_budget  # type: ignore[union-attr]  # FastAPI's
     return budget
 
 

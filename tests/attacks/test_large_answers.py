@@ -12,7 +12,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from api.access import large_answers
-from api.access.byte_budget import ByteBudget, answer_budget
+from api.access.budget import Budget, answer_budget
 from api.access.large_answers import PIECE, LargeAnswers
 from api.http import listener
 from api.server import ApiServer
@@ -58,8 +58,8 @@ def server(
         yield started
 
 
-def budget_of(server: ApiServer) -> ByteBudget:
-    budget: ByteBudget = server.config.app.state.services.answer_budget  # type: ignore[union-attr]  # FastAPI's
+def budget_of(server: ApiServer) -> Budget:
+    budget: Budget = server.config.app.state.services.answer_budget  # type: ignore[union-attr]  # FastAPI's
     return budget
 
 

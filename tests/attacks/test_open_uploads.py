@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from python_multipart.multipart import MultipartParser
 
-from api.access import byte_budget
+from api.access import budget
 from api.server import ApiServer
 from api.services import Services
 from api.submitting import uploads
@@ -40,7 +40,7 @@ def files_api(
     sqlite_url: str, redis_url: str, folder: Path, keys: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ApiServer]:
     """An API that takes nine uploads at once."""
-    monkeypatch.setattr(byte_budget, "MOST_UPLOADS", MOST)
+    monkeypatch.setattr(budget, "MOST_UPLOADS", MOST)
     with serve_api(sqlite_url, redis_url, files=folder) as server:
         yield server
 

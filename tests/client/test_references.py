@@ -10,7 +10,7 @@ from jobs.settings import PREFIX, Settings
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
-REFUSALS = {"ApiError": 1, "ByteBudget": 1, "invalid": 2, "JobError": 0}
+REFUSALS = {"ApiError": 1, "Budget": 1, "invalid": 2, "JobError": 0}
 """Functions that take an error code, and at which place."""
 
 SAID_OTHERWISE = {

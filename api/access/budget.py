@@ -20,7 +20,7 @@ Account = tuple[str, str | None]
 """A project and the id of a key; None for a caller without one."""
 
 
-class ByteBudget:
+class Budget:
     """Counts what is held. A project may have as much as is still free, and one key half as much as is free.
 
     So a project that holds all it may leaves room for the next one, and one key leaves room for the next of its
@@ -78,7 +78,7 @@ class HeldBytes:
 
     __slots__ = ("_account", "_budget", "_length", "_taken")
 
-    def __init__(self, budget: ByteBudget, account: Account) -> None:
+    def __init__(self, budget: Budget, account: Account) -> None:
         self._budget = budget
         self._account = account
         self._length = 0
@@ -105,29 +105,29 @@ class HeldBytes:
             self._taken = 0
 
 
-def body_budget(largest: int) -> ByteBudget:
+def body_budget(largest: int) -> Budget:
     """Room for six of the largest bodies that a request may have, two of them by one key."""
     most = 6 * largest
     message = (
         f"this server holds as many bytes of large bodies as it may at once ({most}, six times"
         " LONGHAND_MAX_BODY_BYTES; one key half as many as are free): nothing was stored, send it again shortly"
     )
-    return ByteBudget(most, "too_many_bodies", message)
+    return Budget(most, "too_many_bodies", message)
 
 
-def answer_budget(most: int = 256 * 1024 * 1024) -> ByteBudget:
+def answer_budget(most: int = 256 * 1024 * 1024) -> Budget:
     """Room for large answers, each of which is held until its reader has it."""
     message = (
         f"this server holds as many bytes of large answers as it may at once ({most}; one key half as many as"
         " are free), because their readers are slow: ask again shortly, or for fewer at once"
     )
-    return ByteBudget(most, "too_many_large_answers", message)
+    return Budget(most, "too_many_large_answers", message)
 
 
-def upload_budget() -> ByteBudget:
+def upload_budget() -> Budget:
     """Room for so many uploads, a third of them by one key."""
     message = (
         f"this server reads as many uploads as it may at once ({MOST_UPLOADS}; one key half as many as are free):"
         " nothing was stored, send this one when another has ended"
     )
-    return ByteBudget(MOST_UPLOADS, "too_many_uploads", message)
+    return Budget(MOST_UPLOADS, "too_many_uploads", message)
