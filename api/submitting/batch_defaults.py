@@ -8,7 +8,7 @@ import msgspec
 
 from api.http.errors import ApiError
 from api.submitting.bodies import read_field, read_fields, read_value
-from api.submitting.checks import own_fields
+from api.submitting.checks import own_fields, refuse_what_only_a_batch_has
 from api.submitting.fields import check_response_format, check_text, invalid
 from api.submitting.slices import count_values
 from jobs.inputs.dialects import RESPONSES
@@ -62,6 +62,7 @@ def check_defaults(text: msgspec.Raw, endpoint: str) -> BatchDefaults | None:
     fields = read_fields(text, "defaults")
     if "custom_id" in fields:
         raise invalid("defaults.custom_id", "belongs to each request")
+    refuse_what_only_a_batch_has(fields, "defaults")
     if endpoint == RESPONSES and "system" in fields:
         raise invalid("defaults.system", "is called `instructions` in a Response")
     own_fields(fields, "defaults", NewJob(request={}))

@@ -1,6 +1,6 @@
 """What is wrong with one job of a submission, by field: the message says what, where, and what to do."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -47,6 +47,12 @@ _JOB_FIELDS: dict[str, Callable[[Any, str], Any]] = {
     "max_repairs": lambda value, at: check_integer(value, at, 1, 20),
 }
 """What Longhand takes out of a body for itself, and how each is checked."""
+
+_OF_A_BATCH = frozenset({
+    "completion_window", "defaults", "endpoint", "expires_after", "input_file_id", "max_concurrency",
+    "output_expires_after", "requests", "webhook",
+})  # fmt: skip
+"""What only a batch has. `input` is not among these: a body for Responses has one, too."""
 
 # Longhand asks for the stream and its usage itself.
 _OURS = frozenset({"stream", "stream_options"})
@@ -96,12 +102,20 @@ def check_item(
     inside = join(where, "body") if "body" in fields else where
     if "custom_id" in body:
         raise invalid(join(inside, "custom_id"), "belongs beside `body`, not into it")
-    if "expires_after" in body:
-        raise invalid(join(inside, "expires_after"), "is for the whole batch: its jobs are deleted with it")
+    refuse_what_only_a_batch_has(body, inside)
     if merge is not None:
         body = merge(body, inside)
     read_body = _read_response_job if endpoint == RESPONSES else _read_job
     return replace(read_body(body, inside, defaults), custom_id=custom_id, cells=cells)
+
+
+def refuse_what_only_a_batch_has(fields: Iterable[str], where: str) -> None:
+    """Refuse what would go to the upstream with each request, and do nothing of what it says."""
+    for name in fields:
+        if name == "expires_after":
+            raise invalid(join(where, name), "is for the whole batch: its jobs are deleted with it")
+        if name in _OF_A_BATCH:
+            raise invalid(join(where, name), "is for the whole batch: it belongs beside its requests")
 
 
 class _Undecoded:
