@@ -7,7 +7,7 @@ const PATHS = { batches: "/v1/batches?", articles: "/v1/jobs?batch_id=none&" };
 
 export class Feed {
   #signal;
-  #lists = Object.keys(PATHS).map((kind) => ({ kind, items: new Map(), last: null, more: false }));
+  #lists = Object.keys(PATHS).map((kind) => ({ kind, items: new Map(), last: null, more: false, turn: 0 }));
 
   constructor(signal) {
     this.#signal = signal;
@@ -18,16 +18,16 @@ export class Feed {
     return this.#of(kind).some((list) => list.more);
   }
 
-  /** Read the newest of both; what was read before stays. */
+  /** Read the newest of both; what was read before stays, if nothing unknown lies between. */
   async refresh() {
-    await Promise.all(this.#lists.map((list) => this.#read(list, "")));
+    await Promise.all(this.#lists.map((list) => this.#readNewest(list)));
   }
 
   /** Read the next page of whatever list ends first. */
   async readOlder(kind) {
     const open = this.#of(kind).filter((list) => list.more);
     const next = open.sort((one, other) => oldestOf(other) - oldestOf(one))[0];
-    if (next) await this.#read(next, `&after=${next.last}`);
+    if (next) await this.#readAfter(next, next.last);
   }
 
   /** `[{kind, item}]`, newest first. Where a list goes on, nothing of the other that is older than its end is shown:
@@ -46,13 +46,30 @@ export class Feed {
     return this.#lists.filter((list) => kind === "all" || list.kind === kind);
   }
 
-  async #read(list, after) {
-    const page = await call(`${PATHS[list.kind]}limit=${PAGE}${after}`, { signal: this.#signal });
-    for (const item of page.data) list.items.set(item.id, item);
-    if (after || list.last === null) {
-      list.last = page.last_id;
-      list.more = page.has_more;
+  async #readNewest(list) {
+    const turn = (list.turn += 1);
+    const page = await this.#read(list, "");
+    if (turn !== list.turn) return; // a later one tells what is newer
+    const isJoined = page.data.some(({ id }) => list.items.has(id));
+    if (page.has_more && isJoined) {
+      // Ids are in the order of the list: what was within this page and is not there any more was deleted.
+      for (const id of list.items.keys()) if (id > page.last_id) list.items.delete(id);
+    } else {
+      // It is the whole list, or more have come than a page has: how many lie between is not known.
+      Object.assign(list, { items: new Map(), last: page.last_id, more: page.has_more });
     }
+    for (const item of page.data) list.items.set(item.id, item);
+  }
+
+  async #readAfter(list, last) {
+    const page = await this.#read(list, `&after=${last}`);
+    if (last !== list.last) return; // the list has begun anew
+    for (const item of page.data) list.items.set(item.id, item);
+    Object.assign(list, { last: page.last_id, more: page.has_more });
+  }
+
+  #read(list, after) {
+    return call(`${PATHS[list.kind]}limit=${PAGE}${after}`, { signal: this.#signal });
   }
 }
 

@@ -44,3 +44,54 @@ test("an empty list hides nothing of the other", async (t) => {
   assert.deepEqual(ids(feed, "all"), ["j1"]);
   assert.deepEqual(ids(feed, "batches"), []);
 });
+
+test("when more have come than a page has, the list begins anew, and nothing is left out", async (t) => {
+  const jobs = [["j3", 3], ["j2", 2], ["j1", 1]];
+  serve(t, { batches: [], jobs });
+  const feed = new Feed();
+  await feed.refresh();
+  await feed.readOlder("all");
+  assert.equal(feed.hasMore("all"), false);
+  jobs.unshift(["j7", 7], ["j6", 6], ["j5", 5], ["j4", 4]);
+  await feed.refresh();
+  assert.deepEqual(ids(feed, "all"), ["j7", "j6"]);
+  while (feed.hasMore("all")) await feed.readOlder("all");
+  assert.deepEqual(ids(feed, "all"), ["j7", "j6", "j5", "j4", "j3", "j2", "j1"]);
+});
+
+test("what was deleted elsewhere goes, as far as the newest page reaches", async (t) => {
+  const jobs = [["j4", 4], ["j3", 3], ["j2", 2], ["j1", 1]];
+  serve(t, { batches: [], jobs });
+  const feed = new Feed();
+  await feed.refresh();
+  await feed.readOlder("all");
+  jobs.splice(1, 1);
+  await feed.refresh();
+  assert.deepEqual(ids(feed, "all"), ["j4", "j2", "j1"]);
+  jobs.splice(0, 2);
+  await feed.refresh();
+  assert.deepEqual(ids(feed, "all"), ["j1"]);
+});
+
+test("a page that was overtaken changes nothing", async (t) => {
+  const jobs = [["j3", 3], ["j2", 2], ["j1", 1]];
+  serve(t, { batches: [], jobs });
+  const feed = new Feed();
+  await feed.refresh();
+  const answers = [];
+  const late = t.mock.method(globalThis, "fetch", (path) => new Promise((answer) => answers.push([path, answer])));
+  const [early, older] = [feed.refresh(), feed.readOlder("all")];
+  late.mock.restore();
+  jobs.unshift(["j6", 6], ["j5", 5], ["j4", 4]);
+  serve(t, { batches: [], jobs });
+  await feed.refresh();
+  for (const [path, answer] of answers) {
+    const last = path.includes("after") ? [["j1", 1]] : [["j3", 3], ["j2", 2]];
+    const data = path.includes("batches") ? [] : last.map(([id, at]) => ({ id, created_at: at }));
+    answer(Response.json({ data, last_id: data.at(-1)?.id ?? null, has_more: false }));
+  }
+  await Promise.all([early, older]);
+  assert.equal(answers.length, 3);
+  assert.deepEqual(ids(feed, "all"), ["j6", "j5"]);
+  assert.equal(feed.hasMore("all"), true);
+});
