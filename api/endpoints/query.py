@@ -115,7 +115,8 @@ async def get_text(
     Of a job that has not ended, that is the longest text so far: what its running attempt had written by its last
     checkpoint, or what an earlier attempt left, if that is longer. Of one that ended without completing, it is the
     longest text of all its attempts. With `attempt` it is what that one wrote, also if it failed or was not accepted.
-    While a job has not ended, its newest text is kept, the longest of earlier attempts, and the one to repair.
+    While a job has not ended, its newest text is kept, the longest of earlier attempts, and the one to repair. Of the
+    last one, no reasoning is kept once its repair has written something.
     """
     # The size of the newest text is known soon; what an earlier attempt left may be of any.
     turns = await turns_by_size(services, [job_id]) if attempt is None else services.large_reads
@@ -130,7 +131,7 @@ def _show_text(
         raise ApiError.not_found("job", job_id)
     job, text = result.job, result.text
     if attempt is not None:
-        return _attempt_text(services, job, attempt)
+        return _attempt_text(services, job, attempt, part)
     if job.status is not JobStatus.COMPLETED and not partial:
         raise ApiError(
             409, "not_completed", f"the job is {job.status}: ask with ?partial=true for what is stored of its text"
@@ -153,11 +154,11 @@ def _show_text(
     return Response(text.encode(), headers=headers, media_type="text/plain; charset=utf-8")
 
 
-def _attempt_text(services: Services, job: Job, attempt: int) -> Response:
+def _attempt_text(services: Services, job: Job, attempt: int, part: Part) -> Response:
     """What one attempt wrote, whatever became of it."""
-    text = read_kept_text(services.database, job.id, attempt)
+    text = read_kept_text(services.database, job.id, attempt, part)
     if text is None:
-        words = f"attempt: no text of attempt {attempt} is kept; `kept_texts` of the job names those that are"
+        words = f"attempt: no {part} of attempt {attempt} is kept; `kept_texts` of the job names those that are"
         raise ApiError(404, "not_found", words, param="attempt")
     headers = {"x-job-status": str(job.status), "x-text-attempt": str(attempt)}
     return Response(text.encode(), headers=headers, media_type="text/plain; charset=utf-8")

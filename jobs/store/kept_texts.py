@@ -4,10 +4,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, select, union, union_all
 
+from jobs.live.channel import Part
 from jobs.store.database import Database
 from jobs.tables import longest_texts, rejected_texts, texts
 
-_TABLES = (texts, longest_texts, rejected_texts)
+_WITH_REASONING = (texts, longest_texts)
+_TABLES = (*_WITH_REASONING, rejected_texts)
 
 
 def select_kept(job_id: ColumnElement[str]) -> CompoundSelect[Any]:
@@ -15,12 +17,12 @@ def select_kept(job_id: ColumnElement[str]) -> CompoundSelect[Any]:
     return union(*(select(table.c.attempt).where(table.c.job_id == job_id, table.c.text != "") for table in _TABLES))
 
 
-def read_kept_text(database: Database, job_id: str, attempt: int) -> str | None:
-    """What this attempt wrote, as far as it is stored; None when nothing of it is."""
+def read_kept_text(database: Database, job_id: str, attempt: int, part: Part) -> str | None:
+    """What this attempt wrote, or its reasoning, as far as it is stored; None when nothing of it is."""
     # In one statement, so that a text is not missed while it moves from one table to another.
     found = (
-        select(table.c.text).where(table.c.job_id == job_id, table.c.attempt == attempt, table.c.text != "")
-        for table in _TABLES
+        select(table.c[part]).where(table.c.job_id == job_id, table.c.attempt == attempt, table.c.text != "")
+        for table in (_TABLES if part == "text" else _WITH_REASONING)
     )
     with database.read() as connection:
         text: str | None = connection.scalar(union_all(*found))

@@ -54,3 +54,25 @@ def test_a_text_that_is_not_kept_is_not_found(
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
         assert f"no text of attempt {attempt} is kept" in answer.json()["error"]["message"]
     assert client.get(f"/v1/jobs/{job_id}/text", params={"attempt": 0}).status_code == 400
+
+
+def test_the_reasoning_of_an_attempt_can_be_read_where_it_is_stored(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    job_id = submit_job(database, NewJob(request=REQUEST, on_reject="repair")).id
+    longest = Writer(database, valkey_client, job_id)
+    longest.think("I think.")
+    longest.write("the longest of all of them")
+    longest.retry()
+    rejected = Writer(database, valkey_client, job_id)
+    rejected.think("I think again.")
+    rejected.write("rejected")
+    assert ask_for_repair(database, job_id, 2, rejected.written(), JobError("not_accepted", "too short"))
+    Writer(database, valkey_client, job_id)
+    renew(database, "played", [Checkpoint(job_id, 3, "repaired")], 600)
+    asked = {number: client.get(f"/v1/jobs/{job_id}/text?attempt={number}&part=reasoning") for number in (1, 2, 3)}
+    told = {number: (answer.status_code, answer.headers.get("x-text-attempt")) for number, answer in asked.items()}
+    assert told == {1: (200, "1"), 2: (404, None), 3: (200, "3")}
+    assert (asked[1].text, asked[3].text) == ("I think.", "")
+    # Of a text that waits for its repair only the text itself is kept once the repair has begun.
+    assert asked[2].json()["error"]["message"].startswith("attempt: no reasoning of attempt 2 is kept")

@@ -22,7 +22,7 @@ def test_the_text_of_an_earlier_attempt_is_looked_for_in_one_statement(postgres_
     renew(store.database, "w1", [Checkpoint(job_id, 2, "short")], LEASE)
     for _ in range(2):
         with counted(store) as statements:
-            assert read_kept_text(store.database, job_id, 1) == "a long text"
+            assert read_kept_text(store.database, job_id, 1, "text") == "a long text"
         assert len(statements) == 1
         fail(store.database, job_id, 2, written("short"), REFUSED)  # it moves
 

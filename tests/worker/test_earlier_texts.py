@@ -61,7 +61,7 @@ def test_a_first_checkpoint_that_copies_a_long_text_is_stored_alone(
     worker.heartbeat._beat(worker.running.all())
     assert stored == [[False] * 2, [True], [True]]
     assert [read_text_so_far(worker.database, job_id) for job_id in ids] == [(2, TEXT)] * 2
-    assert [read_kept_text(worker.database, job_id, 1) for job_id in ids] == [EARLIER] * 2
+    assert [read_kept_text(worker.database, job_id, 1, "text") for job_id in ids] == [EARLIER] * 2
     stored.clear()
     for attempt in worker.running.all():
         assert attempt.recording is not None
