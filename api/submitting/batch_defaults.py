@@ -17,6 +17,7 @@ from jobs.strict_json import dump_json
 
 _LONGEST_SYSTEM = 1_000_000
 _FIRST = ("system", "developer")
+_NULL = msgspec.Raw(b"null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,11 @@ class BatchDefaults:
         if "system" in removed:
             before = [message for message in before if message["role"] not in _FIRST]
         merged = {**self.fields, **body}
-        for name in removed & {*self.fields, "system", *(["messages"] if self.messages else [])}:
+        if "on_length" in body and read_field(body, "on_length", where) != "continue":
+            # The number of the defaults belongs to their `on_length`, and goes with it.
+            merged["max_continuations"] = body.get("max_continuations", _NULL)
+        # `accept` stays as null: that takes the rules of the batch away, too.
+        for name in removed & {*self.fields, "system", *(["messages"] if self.messages else [])} - {"accept"}:
             merged.pop(name, None)
         if before and "messages" not in removed:
             merged["messages"] = self._put_first(before, merged.get("messages"), where)
@@ -49,7 +54,7 @@ class BatchDefaults:
     def _put_first(self, before: list[Any], own: msgspec.Raw | None, where: str) -> msgspec.Raw:
         messages = [] if own is None else read_value(own, f"{where}.messages" if where else "messages")
         if not isinstance(messages, list):
-            return own or msgspec.Raw(b"null")  # refused later, by its name
+            return own or _NULL  # refused later, by its name
         if messages and isinstance(messages[0], dict) and messages[0].get("role") in _FIRST:
             before = [message for message in before if message["role"] not in _FIRST]
         return msgspec.Raw(dump_json([*before, *messages]).encode())

@@ -116,6 +116,30 @@ def test_rules_of_a_batch_hold_for_each_request_that_has_none(client: httpx.Clie
     assert second["accept"] is None
 
 
+def test_a_null_takes_the_rules_of_the_defaults_and_of_the_batch_away(client: httpx.Client) -> None:
+    defaults = {"model": "m-1", "accept": {"min_words": 9}}
+    [job] = submit(client, defaults, {"messages": [ask("Tea")], "accept": None}, accept={"min_words": 5})
+    assert job["accept"] is None
+
+
+def test_a_body_that_stops_at_the_limit_needs_no_number_of_continuations(client: httpx.Client) -> None:
+    """The number belongs to the `on_length` of the defaults, and goes with it."""
+    defaults = {"model": "m-1", "on_length": "continue", "max_continuations": 3}
+    jobs = submit(
+        client,
+        defaults,
+        {"messages": [ask("Tea")]},
+        {"messages": [ask("Rain")], "on_length": "stop"},
+        {"messages": [ask("Sun")], "on_length": None},
+        {"messages": [ask("Snow")], "on_length": "continue"},
+        {"messages": [ask("Fog")], "max_continuations": 5},
+    )
+    assert [job["max_continuations"] for job in jobs] == [3, None, None, 3, 5]
+    body = {"messages": [ask("Tea")], "on_length": "stop", "max_continuations": 5}
+    refused = refusal(client, {"defaults": defaults, "requests": [{"body": body}]})
+    assert refused[2] == "requests[0].body.max_continuations"
+
+
 def test_a_file_gets_its_defaults_from_the_order(client: httpx.Client) -> None:
     lines = [
         {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {"messages": [ask("Tea")]}},
