@@ -32,11 +32,11 @@ from jobs.inputs.reading import ReadOptions
 from jobs.intake.submission import BatchOptions, NewJob
 from jobs.settings import Settings
 
-_BATCH_FIELDS = frozenset({"requests", "metadata", "completion_window", "priority", "max_attempts", "on_interrupt",
-                           "accept", "on_reject", "max_repairs", "defaults",
-                           "on_length", "max_continuations", "endpoint", "output_expires_after", "max_concurrency",
-                           "upstream", "webhook", "expires_after"})  # fmt: skip
-_FILE_BATCH_FIELDS = (_BATCH_FIELDS - {"requests"}) | {"input_file_id", "input"}
+BATCH_FIELDS = frozenset({"requests", "metadata", "completion_window", "priority", "max_attempts", "on_interrupt",
+                          "accept", "on_reject", "max_repairs", "defaults",
+                          "on_length", "max_continuations", "endpoint", "output_expires_after", "max_concurrency",
+                          "upstream", "webhook", "expires_after"})  # fmt: skip
+_FILE_BATCH_FIELDS = (BATCH_FIELDS - {"requests"}) | {"input_file_id", "input"}
 _INPUT_TEXTS = frozenset({"model", "template", "encoding", "delimiter", "id_column"})
 _INPUT_COUNTS = {"skip": 0, "take": 1}
 _INPUT_FIELDS = _INPUT_TEXTS | _INPUT_COUNTS.keys()
@@ -103,7 +103,7 @@ def _cut(body: bytes, max_jobs: int) -> tuple[dict[str, msgspec.Raw], list[memor
         if not slices.is_at(b"{"):
             raise ApiError(400, "invalid_type", "the body: must be an object")
         for name in slices.fields():
-            refuse_unknown([name], _BATCH_FIELDS | {"input_file_id"})
+            refuse_unknown([name], BATCH_FIELDS | {"input_file_id"})
             if name in fields or (name == "requests" and items is not None):
                 raise invalid(name, "comes twice")
             if name != "requests":

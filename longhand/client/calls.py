@@ -27,6 +27,7 @@ _PAGE = 100
 _OF_A_BATCH = frozenset({
     "completion_window", "expires_after", "metadata", "priority", "max_attempts", "on_interrupt", "max_concurrency",
     "upstream", "webhook", "accept", "on_reject", "max_repairs", "defaults", "on_length", "max_continuations",
+    "endpoint", "output_expires_after",
 })  # fmt: skip
 
 

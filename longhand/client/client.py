@@ -79,9 +79,10 @@ class Client:
 
         A request is a prompt or a chat-completions body: `{"messages": [...]}` or `{"prompt": "..."}` with any other
         parameter of the upstream; in a batch also `{"custom_id": ..., "body": {...}}`. `fields` (`model`,
-        `temperature`, ...) go into every body that does not set them itself. Longhand's own fields are `custom_id`,
-        `metadata`, `priority` (-100 to 100, higher is sooner), `max_attempts`, `on_interrupt`, `accept`,
-        `on_reject` and, for a batch, `defaults` and `completion_window` ("24h").
+        `temperature`, ...) go into every body that does not set them itself. Longhand's own fields are `metadata`,
+        `priority` (-100 to 100, higher is sooner), `max_attempts`, `on_interrupt`, `on_length`, `max_continuations`,
+        `upstream`, `accept`, `on_reject`, `max_repairs`, `expires_after`; of one job `custom_id`; of a batch
+        `defaults`, `completion_window` ("24h"), `max_concurrency`, `webhook`, `endpoint`, `output_expires_after`.
 
         When `submit` returns, the work is stored. If the answer is lost, the request is sent again with the same
         `idempotency_key` (a new one for each call, unless given), so nothing is made twice; after four more tries the

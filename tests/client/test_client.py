@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from api.submitting.batch_orders import BATCH_FIELDS
 from jobs.settings import Settings
 from longhand import (
     AsyncClient,
@@ -167,6 +168,14 @@ def test_both_clients_submit_a_prompt_a_body_or_many(work: Any, fields: Any, pat
         assert asyncio.run(submit_async(server.url)) == {"id": "it"}
     for exchange in server.exchanges:
         assert (exchange.path, exchange.body, exchange.headers["idempotency-key"]) == (path, body, "k")
+
+
+def test_every_field_of_a_batch_stands_beside_its_requests_and_in_none_of_them() -> None:
+    fields: dict[str, Any] = {name: {} for name in BATCH_FIELDS - {"requests"}}
+    with ScriptedUpstream([answer(202, {"id": "batch_1"})]) as server, Client(server.url) as client:
+        client.submit(["A"], model="m", **fields)
+    request = {"body": {"model": "m", "messages": [{"role": "user", "content": "A"}]}}
+    assert server.exchanges[0].body == {**fields, "requests": [request]}
 
 
 @pytest.mark.parametrize(
