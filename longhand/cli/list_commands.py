@@ -55,8 +55,8 @@ def jobs(
         console.print(lists.jobs_table(listed, wide=wide))
         for note in waiting_notes(listed):
             print_line(note, err=True)
-        hidden = t("list.hidden.failed_jobs" if with_reasons else "list.hidden.jobs")
-        _note_the_rest(console, more=len(found) > limit, hidden="" if wide else hidden, wide=needed)
+        hidden = "" if wide else lists.narrow_lacks(with_reasons=with_reasons)
+        _note_the_rest(console, more=len(found) > limit, hidden=hidden, wide=needed)
     else:
         print_line(t("jobs.no_such" if any(filters.values()) else "jobs.none"), err=True)
 

@@ -11,7 +11,7 @@ from longhand.client.batch_objects import Batch
 from longhand.client.objects import Job
 from longhand.terminal.cells import first_cells, one_line
 from longhand.terminal.costs import short_cost
-from longhand.terminal.explanations import plain_reason
+from longhand.terminal.explanations import heading, plain_reason
 from longhand.terminal.failures import outcome
 from longhand.terminal.tables import moment_of, number, plain_table, seconds, status_text
 from longhand.words.catalogue import t
@@ -24,6 +24,11 @@ _REASON_CELLS = 200
 """The most of a reason that a list shows; `longhand show` has all of it, and what each attempt met."""
 _SHORT_NAME_CELLS = 14
 """A narrow terminal with reasons has so much room for a custom_id."""
+
+
+_COUNTS = ("tokens", "seconds")
+"""The columns that give way to reasons in a narrow terminal."""
+_WIDE = ("attempt", "created", "cost", "model")
 
 
 def failure_of(job: Job) -> str:
@@ -39,8 +44,8 @@ def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
     with_counts = wide or not with_reasons
     table = plain_table(
         *("id", "status", "custom_id"),
-        *(("tokens", "seconds") if with_counts else ()),
-        *(("attempt", "created", "cost", "model") if wide else ()),
+        *(_COUNTS if with_counts else ()),
+        *(_WIDE if wide else ()),
         *(("because",) if with_reasons else ()),
         fold=("model", "because"),
     )
@@ -57,6 +62,11 @@ def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
             cells.append(Text(failure_of(job)))
         table.add_row(*cells)
     return table
+
+
+def narrow_lacks(*, with_reasons: bool) -> str:
+    """The headings that only a wide terminal shows."""
+    return t("join.comma").join(heading(name) for name in ((*_COUNTS, *_WIDE) if with_reasons else _WIDE))
 
 
 def status_of_batch(batch: Batch) -> Text:

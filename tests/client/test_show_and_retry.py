@@ -15,9 +15,9 @@ from longhand import Client
 from longhand.client.calls import retry
 from longhand.client.errors import InputError
 from longhand.terminal.batch_state import BatchState
-from longhand.terminal.lists import jobs_table
+from longhand.terminal.lists import jobs_table, narrow_lacks
 from longhand.terminal.tables import job_summary
-from longhand.words.catalogue import speaking
+from longhand.words.catalogue import Language, speaking, t
 from tests.api.batch_watching import submit_jobs
 from tests.client.sent import answer
 from tests.client.shown import KNOWN, Played, batch, drawn, job, shown_by
@@ -60,6 +60,17 @@ def test_a_list_says_why_jobs_failed(width: int, counts: bool) -> None:
     assert "stall" not in shown
     assert ("seconds" in shown.splitlines()[0]) is counts
     assert "because" not in shown_by(jobs_table([again], wide=False))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("status", ["completed", "failed"])
+def test_a_narrow_terminal_is_told_each_column_that_a_wide_one_shows(status: str, language: Language) -> None:
+    listed = [job(0, "bees", **{**KNOWN, "error": {"code": "stall", "message": "it paused"}}, status=status)]
+    with speaking(language):
+        narrow, wide = ([str(one.header) for one in jobs_table(listed, wide=wide).columns] for wide in (False, True))
+        lacks = narrow_lacks(with_reasons=status == "failed").split(t("join.comma"))
+    assert lacks == [name for name in wide if name not in narrow]
+    assert len(lacks) == (6 if status == "failed" else 4)
 
 
 def test_a_failed_job_says_why_in_a_sentence_and_each_attempt_what_it_met() -> None:
