@@ -7,7 +7,12 @@ import { call } from "./net.js";
 import { isFinal } from "./status.js";
 import { language, t } from "./words.js";
 
-const RETRIED = ["failed", "expired"];
+/** What may run again: the words of its button, which jobs these are, and how the API is asked for them. */
+const RETRIES = [
+  { word: "batch.retry", has: (job) => ["failed", "expired"].includes(job.status) },
+  { word: "batch.retry_cut", has: (job) => Boolean(job.incomplete), body: { which: ["incomplete"] } },
+  { word: "batch.retry_cancelled", has: (job) => job.status === "cancelled", body: { which: ["cancelled"] } },
+];
 const FORMATS = ["md", "jsonl", "csv", "zip"];
 /** What names the files in a ZIP. */
 const NAMES = ["custom_id", "heading", "id"];
@@ -26,9 +31,10 @@ export function batchActions(state, onFault) {
   );
   const cancel = el("button", { type: "button", class: "grave-quiet", onclick: cancelBatch }, t("cancel"));
   const pause = el("button", { type: "button", onclick: pauseBatch }, t("batch.pause"));
-  const retry = el("button", { type: "button", onclick: retryFailures });
-  const retryCut = el("button", { type: "button", onclick: retryCutShort });
-  const retryCancelled = el("button", { type: "button", onclick: writeCancelled });
+  const retries = RETRIES.map((retry) => {
+    const button = el("button", { type: "button", onclick: () => writeAgain(retry, button) });
+    return button;
+  });
   const remove = deleteButton({ path: `/v1/batches/${state.id}`, kind: "batch", whereTo: () => "#/", onFault });
   const node = el(
     "div",
@@ -40,9 +46,7 @@ export function batchActions(state, onFault) {
       ...links,
       nameBy,
     ),
-    retry,
-    retryCut,
-    retryCancelled,
+    ...retries,
     pause,
     cancel,
     remove,
@@ -63,18 +67,8 @@ export function batchActions(state, onFault) {
     if (await post(pause, "pause", t("batch.pause.done"))) await state.reread();
   }
 
-  async function retryFailures() {
-    if (await post(retry, "retry", t("batch.retry.done"))) state.watch();
-  }
-
-  async function retryCutShort() {
-    const again = { which: ["incomplete"] };
-    if (await post(retryCut, "retry", t("batch.retry_cut.done"), again)) state.watch();
-  }
-
-  async function writeCancelled() {
-    const again = { which: ["cancelled"] };
-    if (await post(retryCancelled, "retry", t("batch.retry_cancelled.done"), again)) state.watch();
+  async function writeAgain({ word, body }, button) {
+    if (await post(button, "retry", t(`${word}.done`), body)) state.watch();
   }
 
   const post = (button, verb, words, body) =>
@@ -94,15 +88,11 @@ export function batchActions(state, onFault) {
       pause.hidden = batch.status !== "in_progress" || batch.hold?.kind === "batch";
       cancel.hidden = isFinal(batch.status) || batch.status === "cancelling";
       remove.hidden = !isFinal(batch.status);
-      const known = state.jobs.filter((job) => RETRIED.includes(job.status)).length;
-      retry.hidden = known === 0 || batch.status === "cancelling";
-      retry.textContent = t("batch.retry", { count: known });
-      const cut = state.jobs.filter((job) => job.incomplete).length;
-      retryCut.hidden = cut === 0 || batch.status === "cancelling";
-      retryCut.textContent = t("batch.retry_cut", { count: cut });
-      const cancelled = state.jobs.filter((job) => job.status === "cancelled").length;
-      retryCancelled.hidden = cancelled === 0 || batch.status === "cancelling";
-      retryCancelled.textContent = t("batch.retry_cancelled", { count: cancelled });
+      RETRIES.forEach(({ word, has }, at) => {
+        const count = state.jobs.filter(has).length;
+        retries[at].hidden = count === 0 || batch.status === "cancelling";
+        retries[at].textContent = t(word, { count });
+      });
     },
   };
 }
