@@ -10,7 +10,7 @@ const REASONS = ["paused", "credit", "key", "limit", "url", "away"];
 const reasonOf = (hold) => (REASONS.includes(hold.reason) ? hold.reason : "other");
 
 /** The first sentence of a hold: what is held, and why. */
-export const holdTitle = (hold) => 
+export const holdTitle = (hold) =>
   t(`hold.${reasonOf(hold)}`, { what: t(`hold.what.${hold.kind}`, { name: hold.target }) });
 
 /** What to do about a hold, and what happens by itself; strings and elements. */
@@ -53,4 +53,3 @@ export function whyItWaits(job, waits) {
   const words = has(key) ? t(key) : (waits?.limited_by_message ?? t("waits.turn"));
   return waits?.limited_until ? t("waits.until", { words, clock: clock(waits.limited_until) }) : words;
 }
-
