@@ -19,25 +19,26 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 _LONGEST_WINDOW_SECONDS = 366 * 86400
 
 
-def check_expiry(value: Any, name: str = "output_expires_after") -> int | None:
+def check_expiry(value: Any) -> int | None:
     """The seconds of OpenAI's `{"anchor": "created_at", "seconds": ...}`; None for none."""
     if value is None:
         return None
     if not isinstance(value, dict) or value.keys() != {"anchor", "seconds"}:
-        raise invalid(name, 'must be {"anchor": "created_at", "seconds": 3600 to 2592000}')
+        raise invalid("output_expires_after", 'must be {"anchor": "created_at", "seconds": 3600 to 2592000}')
     if value["anchor"] != "created_at":
-        raise invalid(f"{name}.anchor", 'must be "created_at"')
-    return check_integer(value["seconds"], f"{name}.seconds", 3600, 2_592_000)
+        raise invalid("output_expires_after.anchor", 'must be "created_at"')
+    return check_integer(value["seconds"], "output_expires_after.seconds", 3600, 2_592_000)
 
 
-def check_retention(value: Any, name: str = "expires_after") -> Retention | None:
+def check_retention(value: Any) -> Retention | None:
     """How long a job or batch is kept, in the form of OpenAI's `expires_after`; None for nothing said."""
     if value is None:
         return None
     if not isinstance(value, dict) or value.keys() != {"anchor", "seconds"}:
-        raise invalid(name, f'must be {{"anchor": "{ENDED}", "seconds": ...}}')
-    anchor = check_choice(value["anchor"], f"{name}.anchor", (ENDED, CREATED))
-    return Retention(check_integer(value["seconds"], f"{name}.seconds", SHORTEST_SECONDS, LONGEST_SECONDS), anchor)
+        raise invalid("expires_after", f'must be {{"anchor": "{ENDED}", "seconds": ...}}')
+    anchor = check_choice(value["anchor"], "expires_after.anchor", (ENDED, CREATED))
+    kept = check_integer(value["seconds"], "expires_after.seconds", SHORTEST_SECONDS, LONGEST_SECONDS)
+    return Retention(kept, anchor)
 
 
 def check_metadata(value: Any, at: str) -> dict[str, str]:
