@@ -30,7 +30,7 @@ class LineChecker:
         *,
         needs_custom_id: bool,
         endpoint: str,
-        merge: Merge | None = None,
+        merge: Merge | None,
     ) -> None:
         self._merge = merge
         self._endpoint = endpoint

@@ -39,7 +39,7 @@ class SentEvent:
     payload: str
     id: str
 
-    def typed(self, job_id: str = "") -> list[Event]:
+    def typed(self, job_id: str) -> list[Event]:
         """The events that it holds; none if this version does not know its name. `job_id` is the job that is watched:
         the events of a single job do not name it.
         """

@@ -96,7 +96,7 @@ class ServedSimulator:
 
 
 @contextlib.contextmanager
-def serve_in_thread(pace: Pace | None = None, provider: Provider = HEALTHY) -> Iterator[ServedSimulator]:
+def serve_in_thread(pace: Pace, provider: Provider = HEALTHY) -> Iterator[ServedSimulator]:
     """Serve on a free port in a separate thread, for as long as the block lasts."""
     started: Future[tuple[ServedSimulator, Callable[[], object]]] = Future()
 

@@ -12,7 +12,7 @@ class Serving:
     """Made when a request is accepted; `start` begins it, now or when a slot is free, and `end` ends it."""
 
     def __init__(
-        self, gate: Gate, slots: Slots, stats: Stats, ticket: Ticket, key: str, model: str, billed_as: str = ""
+        self, gate: Gate, slots: Slots, stats: Stats, ticket: Ticket, key: str, model: str, billed_as: str
     ) -> None:
         self._gate = gate
         self._slots = slots
