@@ -3,14 +3,14 @@
 from typing import Any
 
 from api.forms.costs import cost_json
-from api.forms.jobs import retention_json
+from api.forms.jobs import retention_json, whole_seconds
 from jobs.model.batch_records import Batch
 from jobs.model.cost import NO_COST
 
 
 def batch_json(batch: Batch) -> dict[str, Any]:
     """The batch as OpenAI's Batch object; times are whole Unix seconds, as there."""
-    times = {name: int(at.timestamp()) if at else None for name, at in batch.times.items()}
+    times = {name: whole_seconds(at) for name, at in batch.times.items()}
     return {
         "id": batch.id,
         "object": "batch",
@@ -27,7 +27,7 @@ def batch_json(batch: Batch) -> dict[str, Any]:
         "output_expires_after": _output_expiry_json(batch.output_seconds),
         **times,
         "expires_after": retention_json(batch.retention),
-        "delete_at": int(batch.delete_at.timestamp()) if batch.delete_at else None,
+        "delete_at": whole_seconds(batch.delete_at),
         "metadata": batch.metadata,
         "request_counts": {
             "total": batch.total,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.forms.jobs import whole_seconds
 from jobs.store.files import File
 
 
@@ -11,8 +12,8 @@ def file_json(file: File) -> dict[str, Any]:
         "id": file.id,
         "object": "file",
         "bytes": file.bytes,
-        "created_at": int(file.created_at.timestamp()),
-        "expires_at": int(file.expires_at.timestamp()) if file.expires_at else None,
+        "created_at": whole_seconds(file.created_at),
+        "expires_at": whole_seconds(file.expires_at),
         "filename": file.filename,
         "purpose": file.purpose,
         "status": "processed",

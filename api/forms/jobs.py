@@ -20,6 +20,11 @@ def seconds(moment: datetime | None) -> float | None:
     return None if moment is None else round(moment.timestamp(), 3)
 
 
+def whole_seconds(moment: datetime | None) -> int | None:
+    """A time as whole Unix seconds, as OpenAI's objects have it."""
+    return None if moment is None else int(moment.timestamp())
+
+
 def usage_json(usage: Usage) -> dict[str, Any]:
     """Token counts as the API shows them."""
     return {**{name: getattr(usage, name) for name in USAGE}, "source": usage.source}

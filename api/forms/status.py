@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from api.forms.jobs import seconds
 from jobs.dispatch.overview import Holder, QueueLine
 from jobs.live.worker_signs import WorkerSign
 
@@ -39,7 +40,7 @@ def workers_json(
                 "free": free,
                 "started_at": round(sign.started_at, 3) if sign else None,
                 "seen_at": round(seen_at, 3),
-                "lease_until": round(holder.lease_until.timestamp(), 3) if holder else None,
+                "lease_until": seconds(holder.lease_until) if holder else None,
             }
         )
     shown.sort(key=lambda worker: (worker["state"] == "lost", worker["name"]))

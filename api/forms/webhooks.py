@@ -1,8 +1,8 @@
 """Webhooks as the API shows them."""
 
-from datetime import datetime
 from typing import Any
 
+from api.forms.jobs import whole_seconds
 from jobs.store.database import Database
 from jobs.webhooks.endpoints import WebhookEndpoint, read_batch_endpoint
 from jobs.webhooks.past import PastDelivery
@@ -18,12 +18,12 @@ def webhook_json(endpoint: WebhookEndpoint, *, with_secret: bool = False) -> dic
         "events": list(endpoint.events),
         "batch_id": endpoint.batch_id,
         "status": "enabled" if endpoint.paused_at is None else "paused",
-        "paused_at": _seconds(endpoint.paused_at),
+        "paused_at": whole_seconds(endpoint.paused_at),
         "pause_reason": endpoint.pause_reason,
         "failures": endpoint.failures,
-        "failing_since": _seconds(endpoint.failing_since),
-        "old_secret_expires_at": _seconds(endpoint.old_secret_until),
-        "created_at": _seconds(endpoint.created_at),
+        "failing_since": whole_seconds(endpoint.failing_since),
+        "old_secret_expires_at": whole_seconds(endpoint.old_secret_until),
+        "created_at": whole_seconds(endpoint.created_at),
     }
     return shown | ({"secret": endpoint.secret} if with_secret else {})
 
@@ -45,14 +45,10 @@ def delivery_json(delivery: PastDelivery, *, paused: bool = False) -> dict[str, 
         "type": delivery.type,
         "status": delivery.status,
         "tries": delivery.tries,
-        "created_at": _seconds(delivery.created_at),
-        "last_tried_at": _seconds(delivery.tried_at),
-        "next_try_at": _seconds(None if paused else delivery.due_at),
-        "delivered_at": _seconds(delivery.delivered_at),
+        "created_at": whole_seconds(delivery.created_at),
+        "last_tried_at": whole_seconds(delivery.tried_at),
+        "next_try_at": whole_seconds(None if paused else delivery.due_at),
+        "delivered_at": whole_seconds(delivery.delivered_at),
         "last_status": delivery.last_status,
         "last_error": delivery.last_error,
     }
-
-
-def _seconds(at: datetime | None) -> int | None:
-    return int(at.timestamp()) if at else None
