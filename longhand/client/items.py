@@ -6,6 +6,7 @@ from typing import Any
 from longhand.client.objects import Json
 
 ENDPOINT = "/v1/chat/completions"
+"""Also in `jobs/inputs/dialects.py`: the client imports nothing of the server."""
 
 
 class WrongItemError(Exception):
