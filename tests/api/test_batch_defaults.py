@@ -175,27 +175,6 @@ def test_defaults_of_responses_are_fields_of_a_response(client: httpx.Client) ->
 
 
 GOOD = [{"body": {"messages": [ask("Tea")]}}]
-OF_A_BATCH = {
-    "completion_window": "24h",
-    "defaults": {},
-    "endpoint": "/v1/chat/completions",
-    "expires_after": {"anchor": "ended_at", "seconds": 3600},
-    "input_file_id": "file_1",
-    "max_concurrency": 1,
-    "output_expires_after": {"anchor": "created_at", "seconds": 3600},
-    "requests": [],
-    "webhook": {"url": "https://example.com"},
-}
-
-
-@pytest.mark.parametrize("name", OF_A_BATCH)
-def test_what_only_a_batch_has_is_refused_in_its_defaults_and_in_a_body(client: httpx.Client, name: str) -> None:
-    """It would go to the upstream with every request, and do nothing of what it says."""
-    given = {name: OF_A_BATCH[name]}
-    refused = refusal(client, {"defaults": {"model": "m-1", **given}, "requests": GOOD})
-    assert refused[:3] == (400, "invalid_value", f"defaults.{name}")
-    refused = refusal(client, {"requests": [{"body": {"model": "m-1", "messages": [ask("Tea")], **given}}]})
-    assert refused[:3] == (400, "invalid_value", f"requests[0].body.{name}")
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,28 @@ def test_a_bad_batch_is_refused_by_item_and_field(
     assert (error["param"], error["code"]) == (param, code)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("completion_window", "24h"),
+        ("defaults", {}),
+        ("endpoint", "/v1/chat/completions"),
+        ("expires_after", {"anchor": "ended_at", "seconds": 3600}),
+        ("input_file_id", "file_1"),
+        ("max_concurrency", 1),
+        ("output_expires_after", {"anchor": "created_at", "seconds": 3600}),
+        ("requests", []),
+        ("webhook", {"url": "https://example.com"}),
+    ],
+)
+def test_what_only_a_batch_has_is_refused_in_its_defaults_and_in_a_body(kept: ApiServer, name: str, value: Any) -> None:
+    """It would go to the upstream with every request, and do nothing of what it says."""
+    error = refused(kept, "/v1/batches", json={"defaults": {name: value}, "requests": [{"body": JOB}]})
+    assert (error["param"], error["code"]) == (f"defaults.{name}", "invalid_value")
+    error = refused(kept, "/v1/batches", json={"requests": [{"body": {**JOB, name: value}}]})
+    assert (error["param"], error["code"]) == (f"requests[0].body.{name}", "invalid_value")
+
+
 def test_a_batch_with_too_many_items_is_refused(kept: ApiServer) -> None:
     error = refused(kept, "/v1/batches", json={"requests": [{"body": JOB}] * 4}, status=413)
     assert (error["code"], error["param"]) == ("batch_too_large", "requests")
