@@ -8,7 +8,7 @@ and parallel sentences repeat their structure and not their bytes, so they are n
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jobs.live.channel import Part
+from jobs.live.channel import TextKind
 from worker.recording import Recording
 from worker.upstream.errors import Repetition, quote
 
@@ -48,10 +48,10 @@ def adders(recording: Recording, write: Add, *, guarded: bool) -> tuple[Add, Add
 class LoopGuard:
     """Adds the pieces of one of the two texts of an attempt, until that repeats itself: raises `Repetition`."""
 
-    __slots__ = ("_add", "_look_at", "_part", "_text")
+    __slots__ = ("_add", "_kind", "_look_at", "_text")
 
-    def __init__(self, part: Part, text: bytearray, add: Add) -> None:
-        self._part: Part = part
+    def __init__(self, kind: TextKind, text: bytearray, add: Add) -> None:
+        self._kind: TextKind = kind
         self._text = text
         self._add = add
         # What an attempt continues was looked at before, but for the last step.
@@ -79,10 +79,10 @@ class LoopGuard:
         words = quote(self._text[loop.start : kept].decode("utf-8", "ignore"))
         words = words if len(words) <= _MOST_QUOTED else words[: _MOST_QUOTED - 1] + "…"
         return Repetition(
-            f"The model repeated itself: from byte {loop.start} of its {self._part} on it wrote the same {loop.period}"
+            f"The model repeated itself: from byte {loop.start} of its {self._kind} on it wrote the same {loop.period}"
             f' bytes {times} times ("{words}"). What comes before their second time is kept. If this text must repeat'
             " itself, set loop_guard to false for its upstream.",
-            part=self._part,
+            kind=self._kind,
             kept=kept,
         )
 

@@ -17,7 +17,7 @@ from api.schemas.batches import BatchList, BatchObject
 from api.schemas.jobs import JobList, JobWithAttempts
 from api.services import Services, ServicesDep, reading
 from api.waiting import NOTHING, batch_hold_json, batch_holds_json, waiting_by_id
-from jobs.live.channel import Part
+from jobs.live.channel import TextKind
 from jobs.model.batch_records import Batch
 from jobs.model.cost import NO_COST
 from jobs.model.records import Job
@@ -104,7 +104,7 @@ async def get_text(
     partial: Annotated[
         bool, Query(description="Also the text of a job that is not completed, as far as it is stored.")
     ] = False,
-    part: Annotated[Part, Query(description="The text, or the reasoning that the model wrote beside it.")] = "text",
+    part: Annotated[TextKind, Query(description="The text, or the reasoning that the model wrote beside it.")] = "text",
     attempt: Annotated[
         int | None, Query(ge=1, le=2**31 - 1, description="What this attempt wrote; one of the job's `kept_texts`.")
     ] = None,
@@ -124,7 +124,7 @@ async def get_text(
 
 
 def _show_text(
-    services: Services, caller: Caller, job_id: str, *, partial: bool, part: Part, attempt: int | None
+    services: Services, caller: Caller, job_id: str, *, partial: bool, part: TextKind, attempt: int | None
 ) -> Response:
     result = read_result(services.database, job_id, project=caller.project)
     if result is None:
@@ -154,7 +154,7 @@ def _show_text(
     return Response(text.encode(), headers=headers, media_type="text/plain; charset=utf-8")
 
 
-def _attempt_text(services: Services, job: Job, attempt: int, part: Part) -> Response:
+def _attempt_text(services: Services, job: Job, attempt: int, part: TextKind) -> Response:
     """What one attempt wrote, whatever became of it."""
     text = read_kept_text(services.database, job.id, attempt, part)
     if text is None:

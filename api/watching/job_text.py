@@ -14,7 +14,7 @@ from api.watching.inbox import ReceivedMessage
 from api.watching.sent import SentText
 from api.watching.tails import Slice, Tails
 from api.watching.watch_reads import WatchReads
-from jobs.live.channel import Part
+from jobs.live.channel import TextKind
 from jobs.live.follower import Follower, Reasoning, ResetMessage, Step, Text
 from jobs.model.records import Job
 from jobs.model.status import FINAL
@@ -97,18 +97,18 @@ class JobText:
         async for step in self._fill("text", text):
             yield step
 
-    async def _fill(self, part: Part, read: Slice | None) -> AsyncIterator[Step]:
+    async def _fill(self, kind: TextKind, read: Slice | None) -> AsyncIterator[Step]:
         while read is not None:
-            for step in self._take(part, read.text):
+            for step in self._take(kind, read.text):
                 yield step
-            if not read.text or self._offset(part) >= read.length:
+            if not read.text or self._offset(kind) >= read.length:
                 return
-            read = await self._tails.read(self.job_id, self.follower.attempt, self._offset(part), part)
-        async for step in self._read_on(part, partial(self._checkpoint, part)):
+            read = await self._tails.read(self.job_id, self.follower.attempt, self._offset(kind), kind)
+        async for step in self._read_on(kind, partial(self._checkpoint, kind)):
             yield step
 
-    def _offset(self, part: Part) -> int:
-        return self.follower.offset if part == "text" else self.follower.reasoning_offset
+    def _offset(self, kind: TextKind) -> int:
+        return self.follower.offset if kind == "text" else self.follower.reasoning_offset
 
     async def switch_attempt(self, attempt: int) -> list[Step]:
         """Follow another attempt, with a reset unless it continues the text shown. An attempt that has not recorded yet
@@ -142,7 +142,7 @@ class JobText:
         """What is missing of the stored reasoning, or all of it anew."""
 
         async def read(offset: int) -> bytes:
-            return (await self._stored(job, offset, part="reasoning")).text
+            return (await self._stored(job, offset, kind="reasoning")).text
 
         sent, end, length = self._reasoning, self.follower.reasoning_offset, job.reasoning_bytes or 0
         if sent.start == 0 and end == length and (not end or sent.hash.hexdigest() == job.reasoning_sha256):
@@ -169,24 +169,24 @@ class JobText:
         # The rest of the proof for what the client had before: whose text was stored in the end.
         return sent.start == 0 or await self._goes_on((await self._stored(job, 0, size=0)).attempt) is True
 
-    async def _read_on(self, part: Part, read: Callable[[int], Awaitable[bytes]]) -> AsyncIterator[Step]:
+    async def _read_on(self, kind: TextKind, read: Callable[[int], Awaitable[bytes]]) -> AsyncIterator[Step]:
         """What a text has that this watcher has not, read in parts."""
         while True:
-            offset = self._offset(part)
+            offset = self._offset(kind)
             found = await read(offset)
-            for step in self._take(part, found):
+            for step in self._take(kind, found):
                 yield step
-            if len(found) < PART_BYTES and self._offset(part) >= offset:
+            if len(found) < PART_BYTES and self._offset(kind) >= offset:
                 return
 
-    async def _stored(self, job: Job, offset: int, *, size: int = PART_BYTES, part: Part = "text") -> TextPart:
-        found = await self._reads.run(read_text_part, self.job_id, offset, size, part)
+    async def _stored(self, job: Job, offset: int, *, size: int = PART_BYTES, kind: TextKind = "text") -> TextPart:
+        found = await self._reads.run(read_text_part, self.job_id, offset, size, kind)
         if found is None or found.job_status not in FINAL or found.job_attempt != job.attempt:
             raise MovedOnError
         return found
 
-    async def _checkpoint(self, part: Part, offset: int) -> bytes:
-        found = await self._reads.run(read_text_part, self.job_id, offset, PART_BYTES, part)
+    async def _checkpoint(self, kind: TextKind, offset: int) -> bytes:
+        found = await self._reads.run(read_text_part, self.job_id, offset, PART_BYTES, kind)
         # A checkpoint of an earlier attempt is not this attempt's text; this watcher may also be ahead of it.
         return found.text if found is not None and found.attempt == self.follower.attempt else b""
 
@@ -207,16 +207,16 @@ class JobText:
         # An attempt that ended before it could record this published nothing, so it does not matter.
         return all(passed.continued_bytes is None or passed.continued_bytes >= shown[1] for passed in on_the_way)
 
-    def _take(self, part: Part, encoded: bytes) -> Iterator[Step]:
+    def _take(self, kind: TextKind, encoded: bytes) -> Iterator[Step]:
         """Text that was read and starts where this watcher is, in pieces of bounded size."""
-        take = self.follower.take if part == "text" else self.follower.take_reasoning
+        take = self.follower.take if kind == "text" else self.follower.take_reasoning
         try:
             for text in split_text(encoded, _EVENT_BYTES):
-                yield from self._noted(take(self._offset(part), text))
+                yield from self._noted(take(self._offset(kind), text))
         except UnicodeDecodeError:
             # A cursor inside a character was never an event's id: begin again rather than send a broken character.
             follower = self.follower
-            anew = part == "text"
+            anew = kind == "text"
             yield from self._noted(
                 follower.restart(follower.attempt, anew=True) if anew else follower.restart_reasoning()
             )

@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from jobs.live.channel import Part, reasoning_key, tail_key
+from jobs.live.channel import TextKind, reasoning_key, tail_key
 from jobs.live.worker_signs import WORKERS_KEY, WorkerSign, decode_signs
 
 _SLICE_BYTES = 256 * 1024
@@ -43,9 +43,9 @@ class Tails:
         )
         self._redis: Redis = Redis.from_pool(pool)
 
-    async def read(self, job_id: str, attempt: int, offset: int, part: Part = "text") -> Slice | None:
+    async def read(self, job_id: str, attempt: int, offset: int, kind: TextKind = "text") -> Slice | None:
         """What stands in a tail from byte `offset` on; None when there is no tail or no Redis."""
-        key = tail_key(job_id, attempt) if part == "text" else reasoning_key(job_id, attempt)
+        key = tail_key(job_id, attempt) if kind == "text" else reasoning_key(job_id, attempt)
         return (await self._read((key, offset)))[0]
 
     async def read_both(

@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-Part = Literal["text", "reasoning"]
+TextKind = Literal["text", "reasoning"]
 """The two texts of a job: what it wrote, and what it thought meanwhile. Each has its offsets and its tail."""
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, select, union, union_all
 
-from jobs.live.channel import Part
+from jobs.live.channel import TextKind
 from jobs.store.database import Database
 from jobs.tables import longest_texts, rejected_texts, texts
 
@@ -17,12 +17,12 @@ def select_kept(job_id: ColumnElement[str]) -> CompoundSelect[Any]:
     return union(*(select(table.c.attempt).where(table.c.job_id == job_id, table.c.text != "") for table in _TABLES))
 
 
-def read_kept_text(database: Database, job_id: str, attempt: int, part: Part) -> str | None:
+def read_kept_text(database: Database, job_id: str, attempt: int, kind: TextKind) -> str | None:
     """What this attempt wrote, or its reasoning, as far as it is stored; None when nothing of it is."""
     # In one statement, so that a text is not missed while it moves from one table to another.
     found = (
-        select(table.c[part]).where(table.c.job_id == job_id, table.c.attempt == attempt, table.c.text != "")
-        for table in (_TABLES if part == "text" else _WITH_REASONING)
+        select(table.c[kind]).where(table.c.job_id == job_id, table.c.attempt == attempt, table.c.text != "")
+        for table in (_TABLES if kind == "text" else _WITH_REASONING)
     )
     with database.read() as connection:
         text: str | None = connection.scalar(union_all(*found))

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, LargeBinary, func, literal_column, select
 
-from jobs.live.channel import Part
+from jobs.live.channel import TextKind
 from jobs.model.status import JobStatus
 from jobs.store.database import Database
 from jobs.tables import jobs, texts
@@ -21,11 +21,11 @@ class TextPart:
     job_attempt: int
 
 
-def read_text_part(database: Database, job_id: str, offset: int, size: int, part: Part = "text") -> TextPart | None:
+def read_text_part(database: Database, job_id: str, offset: int, size: int, kind: TextKind = "text") -> TextPart | None:
     """Up to `size` bytes from byte `offset` on, of the last checkpoint or the stored text, or of its reasoning: both
     may be too long to be held by each of many watchers.
     """
-    cut = func.substr(func.convert_to(texts.c[part], "UTF8"), offset + 1, size, type_=LargeBinary)
+    cut = func.substr(func.convert_to(texts.c[kind], "UTF8"), offset + 1, size, type_=LargeBinary)
     found = literal_column("texts.rowid") if database.is_sqlite else cut
     wanted = (
         select(found.label("part"), texts.c.attempt.label("text_attempt"), jobs.c.status, jobs.c.attempt)
@@ -36,16 +36,16 @@ def read_text_part(database: Database, job_id: str, offset: int, size: int, part
         row = connection.execute(wanted).one_or_none()
         if row is None:
             return None
-        read = _read_blob(connection, part, row.part, offset, size) if database.is_sqlite else row.part
+        read = _read_blob(connection, kind, row.part, offset, size) if database.is_sqlite else row.part
     return TextPart(read or b"", row.text_attempt or 0, JobStatus(row.status), row.attempt)
 
 
-def _read_blob(connection: Connection, part: Part, row_id: int | None, offset: int, size: int) -> bytes | None:
+def _read_blob(connection: Connection, kind: TextKind, row_id: int | None, offset: int, size: int) -> bytes | None:
     """A part of a text in SQLite, whose `substr` would read all of it for each part."""
     if row_id is None:
         return None
     driver: Any = connection.connection.driver_connection
-    with driver.blobopen("texts", part, row_id, readonly=True) as blob:
+    with driver.blobopen("texts", kind, row_id, readonly=True) as blob:
         blob.seek(min(offset, len(blob)))
         read: bytes = blob.read(size)
     return read

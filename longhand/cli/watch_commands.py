@@ -10,7 +10,7 @@ import typer
 from jobs.settings import load_settings
 from longhand.cli.arguments import AsJson, Id, JobId
 from longhand.cli.command_client import open_client, server_url
-from longhand.client.calls import Part
+from longhand.client.calls import TextKind
 from longhand.client.client import Client
 from longhand.client.errors import ConflictError, InputError, LonghandError
 from longhand.client.events import BatchDone, Done, Event
@@ -43,7 +43,7 @@ def text(
     as_json: AsJson = False,
 ) -> None:
     """Print the stored text of a job, and nothing else."""
-    part: Part = "reasoning" if reasoning else "text"
+    part: TextKind = "reasoning" if reasoning else "text"
     with open_client() as client:
         try:
             found = client.text(job_id, partial=partial, part=part)

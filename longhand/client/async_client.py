@@ -10,7 +10,7 @@ import httpx
 from longhand.client import calls, hold_calls
 from longhand.client.answers import MOST_REFUSAL_BYTES, AnswerBody, require_readable
 from longhand.client.batch_objects import Batch
-from longhand.client.calls import Call, Pages, Part
+from longhand.client.calls import Call, Pages, TextKind
 from longhand.client.connection import address_of, answering, http_options, refusal
 from longhand.client.errors import LonghandError, NoAnswerError, RefusedError
 from longhand.client.events import Event
@@ -97,7 +97,7 @@ class AsyncClient:
             for batch in pages.take(await self._ask(pages.call())):
                 yield batch
 
-    async def text(self, job_id: str, *, partial: bool = False, part: Part = "text") -> str:
+    async def text(self, job_id: str, *, partial: bool = False, part: TextKind = "text") -> str:
         """The stored text of a job; see `Client.text`."""
         return await self._ask(calls.read_text(job_id, partial=partial, part=part))
 

@@ -18,7 +18,7 @@ from longhand.client.items import WrongItemError, as_body, as_item, ask, check_i
 from longhand.client.objects import Job, Json
 
 T = TypeVar("T")
-Part = Literal["text", "reasoning"]
+TextKind = Literal["text", "reasoning"]
 """The two texts of a job."""
 
 _SUBMIT_WAITS = (0.2, 0.5, 1.0, 2.0)
@@ -69,7 +69,7 @@ def read_batch(batch_id: str) -> Call[Batch]:
     return _get(path_of(batch_id, "batch"), read_json)
 
 
-def read_text(job_id: str, *, partial: bool, part: Part = "text") -> Call[str]:
+def read_text(job_id: str, *, partial: bool, part: TextKind = "text") -> Call[str]:
     """The stored text of one job, or its reasoning."""
     params = {"partial": "true"} if partial else {}
     if part != "text":

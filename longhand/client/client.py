@@ -10,7 +10,7 @@ import httpx
 from longhand.client import calls, hold_calls
 from longhand.client.answers import MOST_REFUSAL_BYTES, AnswerBody, require_readable
 from longhand.client.batch_objects import Batch
-from longhand.client.calls import Call, Pages, Part
+from longhand.client.calls import Call, Pages, TextKind
 from longhand.client.connection import address_of, answering, http_options, refusal
 from longhand.client.errors import LonghandError, NoAnswerError, RefusedError
 from longhand.client.events import Event
@@ -123,7 +123,7 @@ class Client:
         while pages.more:
             yield from pages.take(self._ask(pages.call()))
 
-    def text(self, job_id: str, *, partial: bool = False, part: Part = "text") -> str:
+    def text(self, job_id: str, *, partial: bool = False, part: TextKind = "text") -> str:
         """The stored text of a completed job; of another, `ConflictError`, unless `partial` asks for its text so far.
         `part="reasoning"`: what the model thought, in place of the text.
         """

@@ -13,7 +13,7 @@ from typing import Literal
 
 import httpx
 
-from longhand.client.calls import Call, Part, events_call, read_text
+from longhand.client.calls import Call, TextKind, events_call, read_text
 from longhand.client.errors import (
     BrokenTextError,
     InputError,
@@ -47,7 +47,7 @@ class TextRepair:
     """What was yielded of this job's text, or of its reasoning, is not what is stored."""
 
     done: Done
-    part: Part
+    part: TextKind
     is_last: bool
     """Whether nothing else of the job has to be mended, so that its end may be yielded."""
 

@@ -15,7 +15,7 @@ from jobs.lifecycle.lease import note_continued
 from jobs.lifecycle.transitions import fail, finish, retry
 from jobs.live.channel import (
     RECORD_SCRIPT,
-    Part,
+    TextKind,
     channel_name,
     encode_batch,
     encode_delta,
@@ -146,9 +146,9 @@ class Writer:
         if self.text:
             assert not self._record(-1, self.text, nudge)
 
-    def _record(self, offset: int, text: str, message: bytes, part: Part = "text") -> list[int]:
+    def _record(self, offset: int, text: str, message: bytes, kind: TextKind = "text") -> list[int]:
         values: list[Any] = [3600, offset, text, channel_name(self.job_id), 1, message]
-        key_of = tail_key if part == "text" else reasoning_key
+        key_of = tail_key if kind == "text" else reasoning_key
         broken: list[int] = self._script(keys=[key_of(self.job_id, self.attempt)], args=values)
         return broken
 

@@ -12,7 +12,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from api.server import ApiServer
-from jobs.live.channel import Part, channel_name, encode_delta, tail_key
+from jobs.live.channel import TextKind, channel_name, encode_delta, tail_key
 from jobs.store.database import Database
 from longhand import Client
 from tests.api.watching import Writer, pieces, submit, wait_until
@@ -24,7 +24,7 @@ class CountedClient(Client):
 
     rows_read = 0
 
-    def text(self, job_id: str, *, partial: bool = False, part: Part = "text") -> str:
+    def text(self, job_id: str, *, partial: bool = False, part: TextKind = "text") -> str:
         self.rows_read += 1
         return super().text(job_id, partial=partial, part=part)
 

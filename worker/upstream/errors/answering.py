@@ -91,18 +91,18 @@ class RepeatedText(MalformedChunk):
 
 
 class Repetition(UpstreamError):
-    """The model repeats itself without end. Of its text or its reasoning (`part`) the first `kept` bytes are kept."""
+    """The model repeats itself without end. Of its text or its reasoning (`kind`) the first `kept` bytes are kept."""
 
     code = "repetition"
 
-    def __init__(self, message: str, *, part: Literal["text", "reasoning"], kept: int) -> None:
+    def __init__(self, message: str, *, kind: Literal["text", "reasoning"], kept: int) -> None:
         super().__init__(message)
-        self.part = part
+        self.kind = kind
         self.kept = kept
 
     def cut(self, text: bytes, reasoning: bytes) -> tuple[bytes, bytes]:
         """What is kept of both."""
-        return (text[: self.kept], reasoning) if self.part == "text" else (text, reasoning[: self.kept])
+        return (text[: self.kept], reasoning) if self.kind == "text" else (text, reasoning[: self.kept])
 
 
 class EmptyCompletion(UpstreamError):
