@@ -8,10 +8,10 @@ from worker.upstream.errors import (
     ContentFiltered,
     EmptyCompletion,
     ErrorInStream,
+    ModelRefused,
     QuotaSpent,
     RateLimited,
     ReasoningUsedBudget,
-    Refusal,
     RejectedInStream,
     TextTooLong,
     Unauthorized,
@@ -20,7 +20,7 @@ from worker.upstream.errors import (
 
 
 def test_a_refusal_is_quoted() -> None:
-    with pytest.raises(Refusal, match=r"I can't do that\."):
+    with pytest.raises(ModelRefused, match=r"I can't do that\."):
         take(of_delta({"refusal": "I can't "}), of_delta({"refusal": "do that."}), FINISH)
 
 

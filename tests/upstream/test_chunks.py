@@ -12,8 +12,8 @@ from worker.upstream.ending import ReportedUsage
 from worker.upstream.errors import (
     EndedWithoutEnd,
     MalformedChunk,
+    ModelRefused,
     NotText,
-    Refusal,
     TextTooLong,
     UpstreamError,
 )
@@ -74,7 +74,7 @@ def test_content_may_be_a_list_of_text_parts() -> None:
 @pytest.mark.parametrize(
     ("delta", "expected"),
     [
-        ({"refusal": "I can't."}, Refusal),
+        ({"refusal": "I can't."}, ModelRefused),
         ({"content": [{"type": "image_url", "image_url": {"url": "data:"}}]}, NotText),
     ],
 )

@@ -24,9 +24,9 @@ from worker.upstream.errors import (
     EmptyCompletion,
     ErrorInStream,
     MalformedChunk,
+    ModelRefused,
     NotAStream,
     NotText,
-    Refusal,
     Stalled,
     TextTooLong,
     UpstreamError,
@@ -113,7 +113,7 @@ def test_a_packed_one_is_unpacked() -> None:
 @pytest.mark.parametrize(
     ("content", "expected", "retryable"),
     [
-        (completion({"content": None, "refusal": "I can't."}), Refusal, False),
+        (completion({"content": None, "refusal": "I can't."}), ModelRefused, False),
         (completion({"content": None, "tool_calls": [{"id": "1"}]}, "tool_calls"), EmptyCompletion, True),
         (completion({"content": [{"type": "image_url"}]}), NotText, False),
         (completion({"content": ""}), EmptyCompletion, True),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from worker.upstream.chunks import TextDelta
-from worker.upstream.errors import NotText, Refusal, quote
+from worker.upstream.errors import ModelRefused, NotText, quote
 from worker.upstream.reasoning import text_inside
 from worker.upstream.text import make_storable, storable_json
 
@@ -76,7 +76,7 @@ class Beside:
     def refuse(self) -> None:
         """Raise why there is no text, if that is known."""
         if self._refusal:
-            raise Refusal(f"The model refused: {quote(self._refusal)}")
+            raise ModelRefused(f"The model refused: {quote(self._refusal)}")
         if self._other_part is not None:
             raise NotText(f"The model answered with content of type {quote(self._other_part)}, which is not text.")
 

@@ -36,7 +36,7 @@
         - TextTooLong
         - BodyTooLong
       + NotText                   content that is not text: not retryable
-        - Refusal
+        - ModelRefused
 
 Callers catch `UpstreamError` and read its attributes; the branches are for readers and tests.
 """
@@ -53,12 +53,12 @@ from worker.upstream.errors.answering import (
     Interrupted,
     LineTooLong,
     MalformedChunk,
+    ModelRefused,
     NoFirstDelta,
     NotAStream,
     NotText,
     Oversized,
     ReasoningUsedBudget,
-    Refusal,
     RejectedInStream,
     RepeatedText,
     Repetition,
@@ -99,6 +99,7 @@ __all__ = [
     "Interrupted",
     "LineTooLong",
     "MalformedChunk",
+    "ModelRefused",
     "NameNotFound",
     "NoFirstDelta",
     "NotAStream",
@@ -108,7 +109,6 @@ __all__ = [
     "QuotaSpent",
     "RateLimited",
     "ReasoningUsedBudget",
-    "Refusal",
     "Rejected",
     "RejectedInStream",
     "RepeatedText",

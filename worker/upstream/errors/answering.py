@@ -157,7 +157,7 @@ class NotText(UpstreamError):
     retryable = False
 
 
-class Refusal(NotText):
+class ModelRefused(NotText):
     """The model declined in the `refusal` field."""
 
     code = "upstream_refusal"
