@@ -13,7 +13,7 @@ MOST_CHANGES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedRequest:
     """The upstream's answer is an error."""
 
     error: UpstreamError
@@ -44,7 +44,7 @@ class Asked:
         """What this upstream is to be known for, if it takes the request."""
         return [named.change for named in self.tried if named.is_sure]
 
-    def change(self, refusal: Refusal) -> Change:
+    def change(self, refusal: RefusedRequest) -> Change:
         """What to change before it is asked again. Raises the refusal's error when that is the end."""
         named = refusal.named
         if named is None or named.change in self.changes or len(self.tried) >= MOST_CHANGES:

@@ -10,7 +10,7 @@ from typing import Any
 
 from jobs.proxy import Proxy
 from worker.upstream.answer import Answer
-from worker.upstream.asking import Asked, Refusal
+from worker.upstream.asking import Asked, RefusedRequest
 from worker.upstream.clocks import Clocks, Watchdog
 from worker.upstream.dialects.parameters import find_change, may_change
 from worker.upstream.dialects.shapes import find_error
@@ -145,7 +145,9 @@ class Upstream:
         changed = self._form.changed(asked.request, asked.changes)
         return replace(ending, message={**(ending.message or {}), "changed_parameters": changed}) if changed else ending
 
-    async def _watch(self, body: Mapping[str, Any], headers: dict[str, str], asked: Asked) -> "BodyEnd | Refusal":
+    async def _watch(
+        self, body: Mapping[str, Any], headers: dict[str, str], asked: Asked
+    ) -> "BodyEnd | RefusedRequest":
         """Read one answer under the clocks, beside those of the requests to its model that run, the oldest first."""
         watched = self._watched[asked.model]
         task = asyncio.current_task()
@@ -168,7 +170,7 @@ class Upstream:
 
     async def _read(
         self, body: Mapping[str, Any], headers: dict[str, str], asked: Asked, watchdog: Watchdog
-    ) -> "BodyEnd | Refusal":
+    ) -> "BodyEnd | RefusedRequest":
         """How the body of the answer ended; or the refusal, and what to change of the request."""
         answer, own = asked.answer, asked.own
         response = await self._client.post(headers, encode(body))
@@ -184,7 +186,7 @@ class Upstream:
                     location=response.headers.get("location"),
                     own=own,
                 )
-                return Refusal(refusal, find_change(response.status, parse(words), words, body, own))
+                return RefusedRequest(refusal, find_change(response.status, parse(words), words, body, own))
             content_type = response.headers.get("content-type", "")
             opening, is_event_stream = await read_opening(content_type, opened, watchdog)
             if is_event_stream:
