@@ -9,7 +9,7 @@ from time import sleep
 
 from jobs.dispatch.failure import Failure, Judgement, Reason
 from jobs.dispatch.outages import forgive_if_held, judge
-from jobs.dispatch.refusals import LaneRefusals, Refusal, note_refusal
+from jobs.dispatch.refusals import LaneRefusals, LimitRefusal, note_refusal
 from jobs.lifecycle import transitions
 from jobs.model.endings import AttemptResult, JobError
 from jobs.model.records import Job
@@ -130,7 +130,7 @@ class FailedAttempts:
         """
         job = running.job
         is_limit = verdict.fault == "limit" and not isinstance(error, Interrupted)
-        refusal = Refusal(*sent.key, job.id, error.message, error.retry_after_seconds or 0.0, is_limit)
+        refusal = LimitRefusal(*sent.key, job.id, error.message, error.retry_after_seconds or 0.0, is_limit)
         before = retry_unless_draining(self._attempts, note_refusal, self._database, refusal) or LaneRefusals()
         self._tell_held(sent, before, error)
         others = before.accepted_at is not None and before.accepted_at > (job.refused_at or sent.sent_at)

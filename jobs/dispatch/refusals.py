@@ -20,7 +20,7 @@ LONGEST_WINDOW_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class LimitRefusal:
     """A request that was one too many. `is_limit`: the upstream said so itself."""
 
     upstream: str
@@ -42,7 +42,7 @@ class LaneRefusals:
     began: bool = False
 
 
-def note_refusal(database: Database, refusal: Refusal) -> LaneRefusals:
+def note_refusal(database: Database, refusal: LimitRefusal) -> LaneRefusals:
     """Note that a job was one too many, and hold the upstream if this has lasted too long to be a rate limit."""
     upstream = refusal.upstream
     of_lane = and_(lanes.c.upstream == upstream, lanes.c.model == refusal.model)
@@ -76,7 +76,7 @@ def _refused_since(row: RowMapping, now: datetime) -> datetime:
 
 
 def _hold_or_put_off(
-    connection: Connection, refusal: Refusal, since: datetime, now: datetime, *, is_lasting: bool
+    connection: Connection, refusal: LimitRefusal, since: datetime, now: datetime, *, is_lasting: bool
 ) -> tuple[str, ...] | None:
     """Hold an upstream whose limit `is_lasting`, unless another model of it was accepted meanwhile, or a stream of it
     may take all its room. One that is held is not well yet if it limits its rate, so its next probe comes later.

@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.dispatch.holds import read_holds
-from jobs.dispatch.refusals import LONGEST_WINDOW_SECONDS, LaneRefusals, Refusal, note_refusal
+from jobs.dispatch.refusals import LONGEST_WINDOW_SECONDS, LaneRefusals, LimitRefusal, note_refusal
 from jobs.lifecycle.transitions import wait_for_limit
 from jobs.tables import lanes
 from tests.sparing import on_sqlite
@@ -18,7 +18,7 @@ def refuse(
     store: Store, job_id: str, retry_after: float = 0.0, model: str = "m1", *, is_limit: bool = True
 ) -> LaneRefusals:
     """This job is refused now."""
-    refusal = Refusal("default", model, job_id, "slow down (HTTP 429)", retry_after, is_limit)
+    refusal = LimitRefusal("default", model, job_id, "slow down (HTTP 429)", retry_after, is_limit)
     return note_refusal(store.database, refusal)
 
 
