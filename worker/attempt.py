@@ -25,7 +25,7 @@ from worker.event_loop import EventLoop
 from worker.finalize import Finalizer, InternalError
 from worker.group_commit import GroupCommit
 from worker.loop_guard import adders
-from worker.measure import Outcome, measure
+from worker.measure import StreamEnd, measure
 from worker.parts import Part, Parts
 from worker.recorder import Recorder
 from worker.recording import Recording
@@ -172,7 +172,7 @@ class AttemptRunner:
         request: Mapping[str, Any],
         spec: UpstreamSpec | None,
         part: Part | None = None,
-    ) -> Outcome:
+    ) -> StreamEnd:
         """Stream and record the completion, or the next part of its text; how that ended."""
         recording = running.recording
         if recording is None:
@@ -183,7 +183,7 @@ class AttemptRunner:
             return StopReason.DRAIN
         return await self._send(running, recording, request, spec, part)
 
-    def _write_part(self, running: ActiveAttempt, spec: UpstreamSpec, part: Part) -> Outcome:
+    def _write_part(self, running: ActiveAttempt, spec: UpstreamSpec, part: Part) -> StreamEnd:
         return self._loop.run(self._stream(running, part.request, spec, part))
 
     async def _send(
@@ -193,7 +193,7 @@ class AttemptRunner:
         request: Mapping[str, Any],
         spec: UpstreamSpec,
         part: Part | None,
-    ) -> Outcome:
+    ) -> StreamEnd:
         job, seam = running.job, running.seam
         key = f"{job.id}-{running.attempt}" + (f"-{part.number + 1}" if part is not None else "")
         try:

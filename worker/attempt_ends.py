@@ -14,7 +14,7 @@ from worker.active_attempts import ActiveAttempt
 from worker.answer_check import AnswerCheck
 from worker.db_retry import retry_until_stored
 from worker.finalize import Finalizer
-from worker.measure import Outcome
+from worker.measure import StreamEnd
 from worker.traces import AttemptTrace
 from worker.upstream.ending import Ending
 from worker.waiting_checks import WaitingChecks, patience, until_stopped
@@ -42,7 +42,7 @@ class AttemptEnds:
         self._answer_check.close()
 
     def check_and_end(
-        self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult, trace: AttemptTrace, held: ExitStack
+        self, running: ActiveAttempt, outcome: StreamEnd, written: AttemptResult, trace: AttemptTrace, held: ExitStack
     ) -> None:
         """Returns when the attempt is over, or waits for its check elsewhere. `held` is what it holds here until then:
         its entry among the attempts that run.
@@ -58,21 +58,21 @@ class AttemptEnds:
         self._end(running, checked, written, trace, held)
 
     def _end(
-        self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult, trace: AttemptTrace, held: ExitStack
+        self, running: ActiveAttempt, outcome: StreamEnd, written: AttemptResult, trace: AttemptTrace, held: ExitStack
     ) -> None:
         with held:
             trace.end(outcome, written)
             self._finalizer.finalize(running, outcome, written)
         self._finalizer.close_batch(running.job.batch_id)
 
-    def _leave_lane(self, running: ActiveAttempt, outcome: Outcome) -> None:
+    def _leave_lane(self, running: ActiveAttempt, outcome: StreamEnd) -> None:
         """Its stream has ended, and its text waits for its check: others may be sent in its place."""
         retry_until_stored(running, leave_lane, self._database, running.job.id, running.attempt)
         if running.sent is not None:
             running.sent.end(outcome)
 
     def _end_when_checked(
-        self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult, trace: AttemptTrace, held: ExitStack
+        self, running: ActiveAttempt, outcome: StreamEnd, written: AttemptResult, trace: AttemptTrace, held: ExitStack
     ) -> None:
         with held:
             try:
@@ -82,7 +82,9 @@ class AttemptEnds:
             self._end(running, outcome, written, trace, held.pop_all())
         self._on_free()
 
-    def _check(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult, gives_up: GivesUp) -> Outcome:
+    def _check(
+        self, running: ActiveAttempt, outcome: StreamEnd, written: AttemptResult, gives_up: GivesUp
+    ) -> StreamEnd:
         """The error of a text that is not in the format that was asked for, or not accepted; else the outcome as it is.
 
         A text that was cut short is in no format: it is incomplete, and says so; one that may be cut is checked. What

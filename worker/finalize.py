@@ -27,7 +27,7 @@ from worker.db_retry import retry_unless_draining, retry_until_stored
 from worker.event_loop import EventLoop
 from worker.failed_attempts import FailedAttempts
 from worker.group_commit import GroupCommit
-from worker.measure import NOTHING_WRITTEN, Outcome
+from worker.measure import NOTHING_WRITTEN, StreamEnd
 from worker.recorder import Recorder
 from worker.upstream.ending import Ending
 from worker.upstream.errors import UpstreamError
@@ -81,7 +81,7 @@ class Finalizer:
         self._finishes = GroupCommit(self._finish_one, self._finish_many, lambda finished: finished.size)
         self._failed = FailedAttempts(database, attempts, settings, self._publish_batch)
 
-    def finalize(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult) -> None:
+    def finalize(self, running: ActiveAttempt, outcome: StreamEnd, written: AttemptResult) -> None:
         """Store what became of the attempt, and only then tell it and its lane."""
         began, request = monotonic(), running.sent
         try:
@@ -108,7 +108,7 @@ class Finalizer:
     def _finish_many(self, finished: Sequence[_Finished]) -> list[bool | None]:
         return transitions.finish_many(self._database, [one.end for one in finished])
 
-    def _store(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult) -> None:
+    def _store(self, running: ActiveAttempt, outcome: StreamEnd, written: AttemptResult) -> None:
         job, attempt = running.job, running.attempt
         end = (self._database, job.id, attempt, written)
         status = JobStatus.QUEUED
@@ -135,7 +135,7 @@ class Finalizer:
         if kept:
             self._publish_status(running, status, written)
 
-    def _store_what_it_takes(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult) -> None:
+    def _store_what_it_takes(self, running: ActiveAttempt, outcome: StreamEnd, written: AttemptResult) -> None:
         """Store the end of an attempt. What the database refuses, it refuses however often it is tried, so ever less is
         stored. The text goes last: it was paid for.
         """
@@ -192,7 +192,7 @@ class Finalizer:
             running.recording.finish(message)
 
 
-def _ever_less(outcome: Outcome, written: AttemptResult, cause: str) -> Iterator[tuple[Outcome, AttemptResult]]:
+def _ever_less(outcome: StreamEnd, written: AttemptResult, cause: str) -> Iterator[tuple[StreamEnd, AttemptResult]]:
     """An end without its counts, one without its text, and one with nothing but what became of it."""
     yield outcome, replace(written, usage=None, cost=None, segments=())
     if isinstance(outcome, Ending):
@@ -202,7 +202,7 @@ def _ever_less(outcome: Outcome, written: AttemptResult, cause: str) -> Iterator
     yield outcome, NOTHING_WRITTEN
 
 
-def _log_end(running: ActiveAttempt, action: str, verb: str, outcome: Outcome, status: JobStatus) -> None:
+def _log_end(running: ActiveAttempt, action: str, verb: str, outcome: StreamEnd, status: JobStatus) -> None:
     """One line. The error's message is in the row: it may quote what the upstream said, so the model's text or the
     prompt.
     """

@@ -20,7 +20,7 @@ from worker.active_attempts import ActiveAttempt, StopReason
 from worker.upstream.ending import Ending, ReportedUsage
 from worker.upstream.errors import Repetition, Unreachable, UpstreamError
 
-Outcome = Ending | UpstreamError | StopReason
+StreamEnd = Ending | UpstreamError | StopReason
 """How a stream ended: whole, with an error, or cut by this process."""
 
 _CUT_SHORT = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -30,7 +30,7 @@ NOTHING_WRITTEN = AttemptResult(text="", bytes=0, sha256=EMPTY_SHA256, deltas=0,
 
 
 def measure(
-    running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers, spec: UpstreamSpec | None = None
+    running: ActiveAttempt, outcome: StreamEnd, tokenizers: Tokenizers, spec: UpstreamSpec | None = None
 ) -> AttemptResult:
     """The text of an attempt that is over, with all that is stored beside it."""
     if outcome is StopReason.LOST:
@@ -85,7 +85,9 @@ def _count(
     return tokenizers.count_text(model, encoded.decode()), reasoning
 
 
-def _cost(running: ActiveAttempt, outcome: Outcome, usages: Sequence[Usage | None], price: Price | None) -> Cost | None:
+def _cost(
+    running: ActiveAttempt, outcome: StreamEnd, usages: Sequence[Usage | None], price: Price | None
+) -> Cost | None:
     """Of all its requests. None when it is unknown: no price, or nobody counted what the upstream did before it was
     cut.
     """
@@ -100,7 +102,7 @@ def _cost(running: ActiveAttempt, outcome: Outcome, usages: Sequence[Usage | Non
     return Cost(nanos, price.currency if price else None)
 
 
-def _is_refusal(outcome: Outcome) -> bool:
+def _is_refusal(outcome: StreamEnd) -> bool:
     """Whether the upstream did not begin: it was not reached, or took no such request. A gateway's 500, 502 or 504 says
     nothing of that.
     """

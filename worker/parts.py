@@ -22,7 +22,7 @@ from jobs.upstreams import UpstreamSpec
 from worker.active_attempts import ActiveAttempt, StopReason
 from worker.continuation import LIMITS, ask_for_the_rest, continue_request
 from worker.db_retry import retry_until_stored
-from worker.measure import Outcome, measure_segment
+from worker.measure import StreamEnd, measure_segment
 from worker.seam import Seam
 from worker.upstream.ending import Ending
 from worker.upstream.errors import Rejected, TooLargeForLimit, UpstreamError
@@ -56,10 +56,10 @@ class Parts:
     def write_on(
         self,
         running: ActiveAttempt,
-        outcome: Outcome,
+        outcome: StreamEnd,
         spec: UpstreamSpec | None,
-        ask: Callable[[UpstreamSpec, Part], Outcome],
-    ) -> Outcome:
+        ask: Callable[[UpstreamSpec, Part], StreamEnd],
+    ) -> StreamEnd:
         """How the text ended, once no more of it is to be asked for. `ask` streams one part and records it."""
         while isinstance(outcome, Ending) and spec is not None and self._may_go_on(running, outcome, spec):
             if not self._note(running, outcome):
@@ -157,7 +157,7 @@ def _prompt_tokens(running: ActiveAttempt, request: Mapping[str, Any]) -> int:
     return prompt_bytes(request) // CHARACTERS_PER_TOKEN
 
 
-def _tell_lane(running: ActiveAttempt, outcome: Outcome) -> None:
+def _tell_lane(running: ActiveAttempt, outcome: StreamEnd) -> None:
     """The request is over, and the attempt is not: its lane settles the tokens, and learns what the headers said."""
     sent = running.sent
     if sent is not None:
