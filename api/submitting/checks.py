@@ -112,10 +112,8 @@ def check_item(
 def refuse_what_only_a_batch_has(fields: Iterable[str], where: str) -> None:
     """Refuse what would go to the upstream with each request, and do nothing of what it says."""
     for name in fields:
-        if name == "expires_after":
-            raise invalid(join(where, name), "is for the whole batch: its jobs are deleted with it")
         if name in _OF_A_BATCH:
-            raise invalid(join(where, name), "is for the whole batch: it belongs beside its requests")
+            raise invalid(join(where, name), "is for the whole batch: put it beside `requests` or `input_file_id`")
 
 
 class _Undecoded:
