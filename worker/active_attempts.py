@@ -109,12 +109,12 @@ class ActiveAttempt:
         return received > before
 
     def attach(self, recording: Recording) -> None:
-        """Called on the event loop, in the stream's own task, when the stream begins."""
+        """Called on the event loop, in the stream's own task, when the stream begins. A stop before now has cancelled
+        nothing: the caller looks at `stop_reason` after this.
+        """
         self.recording = recording
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
-        if self.stop_reason is not None and self._task is not None:
-            self._task.cancel()  # stopped between the claim and now
 
     def stop(self, reason: StopReason) -> None:
         """Cut the stream, from any thread. The first reason stands, but for a release: a text that waits for its check

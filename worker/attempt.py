@@ -142,7 +142,8 @@ class AttemptRunner:
         if not claimed.continues:
             return "", ""
         text = reasoning = ""
-        if spec is not None and (spec.prefix != "none" or claimed.segments):
+        # If the upstream has left the file, the text is kept for the next attempt, at whatever upstream.
+        if spec is None or spec.prefix != "none" or claimed.segments:
             tails = self._loop.run(self._recorder.read_tails(job.id, attempt - 1))
             checkpoints = (claimed.text, claimed.reasoning)
             text, reasoning = (max(pair, key=len) for pair in zip(checkpoints, tails, strict=True))
@@ -179,6 +180,8 @@ class AttemptRunner:
             recording = self._recorder.open(running.job.id, running.attempt, running.text, running.reasoning)
             running.continued_bytes = len(recording.text) + len(recording.reasoning)
         running.attach(recording)
+        if running.stop_reason is not None:
+            return running.stop_reason
         if spec is None:  # it was taken out of the file after the job was reserved: the job goes to another one
             return StopReason.DRAIN
         return await self._send(running, recording, request, spec, part)
