@@ -237,6 +237,6 @@ class AttemptRunner:
         except Exception as error:
             # Else the job would wait for its lease to run out, and after three times end as if its workers had died.
             log.exception("stream failed", extra={"job_id": job.id, "attempt": running.attempt})
-            return InternalError(f"Longhand itself failed with {type(error).__name__}; the worker's log says how")
+            return InternalError.of(error)
         else:
             return ending

@@ -40,6 +40,10 @@ class InternalError(UpstreamError):
 
     code = "internal_error"
 
+    @classmethod
+    def of(cls, fault: Exception) -> "InternalError":
+        return cls(f"Longhand itself failed with {type(fault).__name__}; the worker's log says how")
+
 
 class NotStoredError(InternalError):
     """The database refuses the text. Not retryable: another one would be paid for and most likely refused, too."""
