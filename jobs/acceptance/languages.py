@@ -10,7 +10,9 @@ from jobs.acceptance.fences import read_fences
 SHORTEST = 50
 """With fewer letters than this, a text whose language cannot be told passes."""
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+_NO_CHARACTERS = "".join(chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF))
+_CONTROLS = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufdd0-\ufdef{_NO_CHARACTERS}]")
+"""What CLD2 refuses a text for."""
 # Where CLD2 has older or other codes than ISO 639-1.
 _NEWER = {"iw": "he", "jw": "jv", "in": "id", "mo": "ro", "nb": "no"}
 

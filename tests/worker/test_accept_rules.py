@@ -175,7 +175,7 @@ def test_a_text_that_was_cut_short_ends_badly_wherever_it_was_cut() -> None:
         ("en", "OK", []),
         ("en", "xqzv wkjp vbnq " * 20, ["no language that is known"]),
         ("zh", "", []),
-        ("en", f"\x00\x01\ufdd0{ENGLISH}", []),
+        ("en", f"\x00\x01\ufdd0\uffff\U0001fffe\U0010ffff{ENGLISH}", []),
     ],
 )
 def test_most_of_a_text_is_in_the_language_that_is_asked_for(language: str, text: str, rejected: list[str]) -> None:
