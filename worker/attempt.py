@@ -233,10 +233,17 @@ class AttemptRunner:
         except asyncio.CancelledError:
             if running.stop_reason is None:
                 raise
-            return running.stop_reason
+            return _stopped(running, running.stop_reason)
         except Exception as error:
             # Else the job would wait for its lease to run out, and after three times end as if its workers had died.
             log.exception("stream failed", extra={"job_id": job.id, "attempt": running.attempt})
             return InternalError.of(error)
         else:
             return ending
+
+
+def _stopped(running: ActiveAttempt, reason: StopReason) -> StopReason:
+    """If the job ends with this, its text has what its seam holds back; else the next attempt asks for that again."""
+    if reason in (StopReason.CANCEL, StopReason.EXPIRE) and running.seam is not None and running.seam.has_begun:
+        running.seam.close()
+    return reason
