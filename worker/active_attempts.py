@@ -63,8 +63,6 @@ class ActiveAttempt:
         self.stop_reason: StopReason | None = None
         self.traceparent = claimed.job.traceparent
         """The header that its requests are sent with."""
-        self.continued_bytes = 0
-        """How much of its text and reasoning was there before it, in bytes."""
         self.waits_for_check = False
         """Whether it has left its stream and its thread, and its text waits for its check."""
         self.is_lost = False
@@ -98,9 +96,7 @@ class ActiveAttempt:
     @property
     def received_bytes(self) -> int:
         """How many bytes of text and reasoning it has received so far, without those that it continues."""
-        if self.recording is None:
-            return 0
-        return len(self.recording.text) + len(self.recording.reasoning) - self.continued_bytes
+        return self.recording.received_bytes if self.recording is not None else 0
 
     def has_grown(self) -> bool:
         """Whether it has got text since it was last asked this."""

@@ -178,7 +178,6 @@ class AttemptRunner:
         recording = running.recording
         if recording is None:
             recording = self._recorder.open(running.job.id, running.attempt, running.text, running.reasoning)
-            running.continued_bytes = len(recording.text) + len(recording.reasoning)
         running.attach(recording)
         if running.stop_reason is not None:
             return running.stop_reason
