@@ -112,6 +112,12 @@ class ActiveAttempt:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
 
+    def end_request(self, outcome: object, *, refused: bool = False) -> None:
+        """Its request is over, and its lane is to know now, before the attempt has ended: as in `Sent.end`."""
+        if self.sent is not None:
+            self.sent.end(outcome, refused=refused)
+            self.sent = None
+
     def stop(self, reason: StopReason) -> None:
         """Cut the stream, from any thread. The first reason stands, but for a release: a text that waits for its check
         takes no notice of that, and must of others.

@@ -68,12 +68,12 @@ class Parts:
             if part is None:
                 return outcome
             log.info("continue: part %d", part.number + 1, extra={"job_id": running.job.id, "attempt": running.attempt})
-            _tell_lane(running, outcome)
+            running.end_request(outcome)
             running.is_noted = False
             before, outcome = outcome, ask(spec, part)
             if isinstance(outcome, UpstreamError) and (why := _why_no_more(running, outcome)) is not None:
                 log.info("continue: no more, %s", outcome.code, extra={"job_id": running.job.id})
-                _tell_lane(running, outcome)
+                running.end_request(outcome)
                 running.incomplete, running.is_noted = why, True
                 return before
         return outcome
@@ -159,14 +159,6 @@ def _prompt_tokens(running: ActiveAttempt, request: Mapping[str, Any]) -> int:
         length = len(running.text.encode())  # the first request may have gone on with a part of it
         return counted.input_tokens + running.text_tokens * (length - first.offset) // length
     return prompt_bytes(request) // CHARACTERS_PER_TOKEN
-
-
-def _tell_lane(running: ActiveAttempt, outcome: Outcome) -> None:
-    """The request is over, and the attempt is not: its lane settles the tokens, and learns what the headers said."""
-    sent = running.sent
-    if sent is not None:
-        sent.end(outcome)
-        running.sent = None
 
 
 def _why_no_more(running: ActiveAttempt, error: UpstreamError) -> str | None:
