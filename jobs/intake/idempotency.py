@@ -78,8 +78,11 @@ def erase_keys(connection: Connection, resource_ids: Collection[str]) -> None:
     """Forget the words of the keys with which these were submitted, and keep that they were used: a retry that comes
     late must not pay for a job again that was deleted meanwhile.
     """
-    own = idempotency_keys.c.resource_id.in_(resource_ids)
-    for project, key in connection.execute(select(idempotency_keys.c.project, idempotency_keys.c.key).where(own)).all():
+    # One that is a hash already stays as it is: hashed again, no retry would find it.
+    own = (idempotency_keys.c.resource_id.in_(resource_ids), ~idempotency_keys.c.key.startswith(ERASED))
+    for project, key in connection.execute(
+        select(idempotency_keys.c.project, idempotency_keys.c.key).where(*own)
+    ).all():
         of_project, digest = idempotency_keys.c.project == project, _digest_of(project, key)
         # Earlier versions took such a key from clients. In the way, it would stop all erasing, in every project.
         connection.execute(delete(idempotency_keys).where(of_project, idempotency_keys.c.key == digest))

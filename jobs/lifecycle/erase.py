@@ -89,6 +89,8 @@ def hide_batch(database: Database, batch_id: str) -> bool:
         batch = connection.execute(found.with_for_update()).one_or_none()
         if batch is None:
             return False
+        if batch.project == NOBODY:  # another process has just hidden it
+            return True
         connection.execute(update(batches).where(*ended).values(project=NOBODY))
         # The files name the project too, and a secret must not outlive its batch.
         outputs = [name for name in (batch.output_file_id, batch.error_file_id) if name is not None]
