@@ -4,6 +4,8 @@ import pytest
 
 from jobs.dispatch.holds import HoldKind, pause
 from jobs.dispatch.suspects import forgive
+from jobs.lifecycle.cancel_batch import cancel_batch
+from jobs.lifecycle.erase import delete_batch
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.lifecycle.rescue import expire_and_cancel_queued, rescue_lost
 from jobs.lifecycle.responses import erase_deleted
@@ -92,3 +94,13 @@ def test_deletions_that_go_on_are_found_among_what_is_deleted(store: Store) -> N
         assert erase_deleted(store.database) == []
     assert any("responses_deleted" in step for step in steps(plans))
     assert not reads_all_of_a_status(plans)
+
+
+def test_what_is_erased_is_found_by_its_keys(store: Store) -> None:
+    """Before, every pair of metadata there was: with 400,000 of them 1 s a round, in which nobody else could write."""
+    batch_id, _ = store.submit_batch(6, metadata={"topic": "rain", "words": "100"})
+    cancel_batch(store.database, batch_id)
+    with plans_of(store.database, "DELETE") as plans:
+        assert delete_batch(store.database, batch_id)
+    assert any("metadata_pairs" in statement for statement, _ in plans)
+    assert not any(step.startswith("SCAN") for step in steps(plans))
