@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
+from jobs.dispatch.due import Hint
 from jobs.dispatch.holds import forget_hold
 from jobs.intake.idempotency import erase_keys
 from jobs.model.status import BATCH_FINAL, FINAL
@@ -114,12 +115,12 @@ def go_on_erasing(database: Database) -> bool:
     return begun is not None
 
 
-def erase_some_jobs(database: Database, which: ColumnElement[bool]) -> int:
-    """One round for some jobs that belong to no batch. Returns how many it erased."""
+def erase_some_jobs(database: Database, which: ColumnElement[bool], index: Hint) -> int:
+    """One round for some jobs that belong to no batch. `index` has few rows. Returns how many it erased."""
     with database.write() as connection:
         alone = (jobs.c.batch_id.is_(None), jobs.c.status.in_(FINAL), which)
-        some = select(jobs.c.id).where(*alone).limit(JOBS_AT_ONCE).with_for_update(skip_locked=True)
-        count = _erase_in_time(connection, list(connection.scalars(some)))
+        some = select(jobs.c.id).with_hint(jobs, **index).where(*alone).limit(JOBS_AT_ONCE)
+        count = _erase_in_time(connection, list(connection.scalars(some.with_for_update(skip_locked=True))))
     database.mark_erased()
     return count
 

@@ -7,9 +7,12 @@ from jobs.dispatch.suspects import forgive
 from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.erase import delete_batch
 from jobs.lifecycle.lease import Checkpoint, renew
-from jobs.lifecycle.rescue import expire_and_cancel_queued, rescue_lost
+from jobs.lifecycle.rescue import cancel_job, expire_and_cancel_queued, rescue_lost
 from jobs.lifecycle.responses import erase_deleted
+from jobs.lifecycle.retention import delete_some
+from jobs.model.retention import Retention
 from jobs.store.database import Database
+from jobs.store.projects import set_keep_seconds
 from tests.store.plans import plans_of
 from tests.store.reserving import HINT_SECONDS, take_due
 from tests.store.store_fixtures import LEASE, Store
@@ -104,3 +107,19 @@ def test_what_is_erased_is_found_by_its_keys(store: Store) -> None:
         assert delete_batch(store.database, batch_id)
     assert any("metadata_pairs" in statement for statement, _ in plans)
     assert not any(step.startswith("SCAN") for step in steps(plans))
+
+
+@pytest.mark.parametrize("keeps_itself", [True, False])
+def test_jobs_that_are_kept_no_longer_are_found_without_those_that_are(store: Store, keeps_itself: bool) -> None:
+    """Before, those with a time of their own were looked for among all that have ended."""
+    job_ids = [store.submit(retention=Retention(60) if keeps_itself else None) for _ in range(3)]
+    set_keep_seconds(store.database, "default", 60)
+    for job_id in job_ids:
+        cancel_job(store.database, job_id)
+    store.clock.advance(61)
+    with plans_of(store.database) as plans:
+        assert delete_some(store.database)
+    found = [plan for statement, plan in plans if "jobs.batch_id IS NULL" in statement and "erase_at" not in statement]
+    by_id, by_end = "sqlite_autoindex_jobs_1 (id=?)", "jobs_ended_alone (project=? AND finished_at<?)"
+    own, of_project = [f"SEARCH jobs USING INDEX {by_id}"], [f"SEARCH jobs USING INDEX {by_end}"]
+    assert found == ([own] if keeps_itself else [of_project, of_project])
