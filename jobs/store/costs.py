@@ -113,6 +113,8 @@ def _usage_of(connection: Connection, *which: ColumnElement[bool]) -> Iterator[M
             *(func.sum(attempts.c[name]).label(name) for name in USAGE),
         )
         .join(jobs, jobs.c.id == attempts.c.job_id)
+        # By its own choice SQLite read all jobs of the project again for each of these reads.
+        .with_hint(jobs, "INDEXED BY jobs_of_project", "sqlite")
         .where(*which)
         .group_by(*keys, attempts.c.cost_currency)
     )

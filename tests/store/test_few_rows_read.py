@@ -11,6 +11,7 @@ from jobs.lifecycle.rescue import cancel_job, expire_and_cancel_queued, rescue_l
 from jobs.lifecycle.responses import erase_deleted
 from jobs.lifecycle.retention import delete_some
 from jobs.model.retention import Retention
+from jobs.store.costs import read_project_usage
 from jobs.store.database import Database
 from jobs.store.projects import set_keep_seconds
 from tests.store.plans import plans_of
@@ -123,3 +124,15 @@ def test_jobs_that_are_kept_no_longer_are_found_without_those_that_are(store: St
     by_id, by_end = "sqlite_autoindex_jobs_1 (id=?)", "jobs_ended_alone (project=? AND finished_at<?)"
     own, of_project = [f"SEARCH jobs USING INDEX {by_id}"], [f"SEARCH jobs USING INDEX {by_end}"]
     assert found == ([own] if keeps_itself else [of_project, of_project])
+
+
+def test_each_read_for_the_usage_of_a_project_goes_over_some_of_its_jobs(store: Store) -> None:
+    """Before, each went over all of them: the usage of 300,000 jobs took 4.5 s, not 1.3."""
+    store.running()
+    with plans_of(store.database) as plans:
+        read_project_usage(store.database, "default", store.clock.after(-60), store.clock.after(60))
+    some = "jobs_of_project (project=? AND id>?)"
+    assert [plan[0] for _, plan in plans] == [
+        f"SEARCH jobs USING COVERING INDEX {some}",
+        f"SEARCH jobs USING INDEX {some}",
+    ]
