@@ -4,6 +4,7 @@ import pytest
 
 from jobs.dispatch.holds import HoldKind, pause
 from jobs.dispatch.suspects import forgive
+from jobs.dispatch.totals import count_waiting
 from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.erase import delete_batch
 from jobs.lifecycle.lease import Checkpoint, renew
@@ -136,3 +137,12 @@ def test_each_read_for_the_usage_of_a_project_goes_over_some_of_its_jobs(store: 
         f"SEARCH jobs USING COVERING INDEX {some}",
         f"SEARCH jobs USING INDEX {some}",
     ]
+
+
+def test_jobs_that_wait_are_counted_in_the_order_of_their_index(store: Store) -> None:
+    """Before, all of them were sorted for each read of `/metrics`: 1 s for 300,000."""
+    ids = [store.submit(model=model) for model in ("m2", "m1", "m2")]
+    store.claim(ids[0])
+    with plans_of(store.database) as plans:
+        assert count_waiting(store.database) == {"m1": 1, "m2": 1}
+    assert steps(plans) == ["SCAN jobs USING INDEX jobs_waiting"]
