@@ -18,15 +18,9 @@ class Project:
 
 
 def keep_seconds_of(table: Table) -> Label[int | None]:
-    """What the project of each row says: a column for a statement that reads `jobs` or `batches`."""
+    """What the project of each row says: a column for a statement that reads `jobs`, `batches` or `files`."""
     said = select(projects.c.keep_seconds).where(projects.c.name == table.c.project)
     return said.scalar_subquery().label("project_keep_seconds")
-
-
-def read_keep_seconds(database: Database, project: str) -> int | None:
-    """How long a project keeps what has ended; None: until somebody deletes it."""
-    with database.read() as connection:
-        return connection.scalar(select(projects.c.keep_seconds).where(projects.c.name == project))
 
 
 def read_limited(database: Database) -> list[tuple[str, int]]:
