@@ -130,7 +130,8 @@ def end_probe(connection: Connection, upstream: str, job_id: str, again_at: date
 
 def free_probes(database: Database, job_ids: Collection[str]) -> None:
     """The workers of these jobs died: what of them were probes tell nothing, and others may go now."""
-    lost = and_(holds.c.held_by == "system", holds.c.probe_job.in_(job_ids))
+    of_upstreams = holds.c.kind == HoldKind.UPSTREAM  # clients may pause any number of batches
+    lost = and_(of_upstreams, holds.c.held_by == "system", holds.c.probe_job.in_(job_ids))
     with database.read() as connection:
         if connection.execute(select(holds.c.target).where(lost).limit(1)).first() is None:
             return

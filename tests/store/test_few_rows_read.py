@@ -5,6 +5,7 @@ import pytest
 from jobs.dispatch.holds import HoldKind, pause
 from jobs.dispatch.suspects import forgive
 from jobs.dispatch.totals import count_waiting
+from jobs.dispatch.upstream_holds import free_probes
 from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.erase import delete_batch
 from jobs.lifecycle.lease import Checkpoint, renew
@@ -146,3 +147,10 @@ def test_jobs_that_wait_are_counted_in_the_order_of_their_index(store: Store) ->
     with plans_of(store.database) as plans:
         assert count_waiting(store.database) == {"m1": 1, "m2": 1}
     assert steps(plans) == ["SCAN jobs USING INDEX jobs_waiting"]
+
+
+def test_a_lost_probe_is_looked_for_among_the_holds_of_upstreams(store: Store) -> None:
+    """Before, among those of all batches that somebody has paused, too."""
+    with plans_of(store.database) as plans:
+        free_probes(store.database, ["job_1"])
+    assert steps(plans) == ["SEARCH holds USING INDEX sqlite_autoindex_holds_1 (kind=?)"]
