@@ -36,7 +36,7 @@ def proof_bytes(cut_bytes: int) -> int:
     return max(LEAST_PROOF_BYTES, 2 * cut_bytes)
 
 
-def find_system_hold(connection: Connection, upstream: str) -> RowMapping | None:
+def lock_hold(connection: Connection, upstream: str) -> RowMapping | None:
     """Lock the hold of an upstream, a person's too, and read it."""
     return connection.execute(select(holds).where(_of(upstream)).with_for_update()).mappings().one_or_none()
 
@@ -99,7 +99,7 @@ def begin_probe(connection: Connection, upstream: str, projects: Collection[str]
     """Take the probe that one of these projects may send, so that nobody else does: the hold as it was. Then reserve a
     job and name it by `name_probe`.
     """
-    row = find_system_hold(connection, upstream)
+    row = lock_hold(connection, upstream)
     hold = Hold.from_row(row) if row is not None and row["held_by"] == "system" else None
     if hold is None or hold.probe_at is None or not hold.may_probe(projects, now):
         return None
@@ -119,7 +119,7 @@ def end_probe(connection: Connection, upstream: str, job_id: str, again_at: date
     """The probe has shown nothing, because it was not sent or failed by itself: let another one go at this time, rather
     of another project. One whose jobs all fail by themselves would have each of them go, and nobody else's.
     """
-    row = find_system_hold(connection, upstream)
+    row = lock_hold(connection, upstream)
     if row is not None and row["probe_job"] == job_id:
         known, projects = Hold.from_row(row), _projects_of(connection, job_id)
         others = [project for project in known.refused_projects if project not in projects]

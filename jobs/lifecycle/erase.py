@@ -208,8 +208,9 @@ def erase_jobs(connection: Connection, job_ids: Sequence[str]) -> None:
 
 def _erase_quotes(connection: Connection, job_ids: Sequence[str]) -> None:
     """An upstream's error may quote a prompt, and the latest one is kept for people in its lane and its hold, too."""
-    said = select(attempts.c.error_message).where(attempts.c.job_id.in_(job_ids), attempts.c.error_message.is_not(None))
-    messages = list(connection.scalars(said.distinct()))
+    of_them = attempts.c.job_id.in_(job_ids)
+    quoted = select(attempts.c.error_message).where(of_them, attempts.c.error_message.is_not(None))
+    messages = list(connection.scalars(quoted.distinct()))
     if messages:
         of_lane, of_hold = lanes.c.error_message.in_(messages), holds.c.message.in_(messages)
         connection.execute(update(lanes).where(of_lane).values(error_message=DELETED_MESSAGE))

@@ -21,7 +21,7 @@ from jobs.store.database import Database
 from jobs.store.stored_texts import NO_TEXT, StoredText, end_with_longest
 from jobs.store.text_bytes import first_with_bytes
 from jobs.tables import attempts, jobs
-from jobs.webhooks.events import add_job_events, first_told, has_listener
+from jobs.webhooks.events import add_job_events, first_with_deliveries, has_listener
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Compared with it, "is set" is a range, which SQLite looks up in an index; for IS NOT NULL it would not."""
@@ -113,7 +113,7 @@ def _rescue(database: Database, which: ColumnElement[bool], limit: int) -> list[
             .with_for_update(skip_locked=True)
         ).all()
         changes = []
-        first = first_told(connection, first_with_bytes(connection, [(row.id, row.attempt) for row in lost]))
+        first = first_with_deliveries(connection, first_with_bytes(connection, [(row.id, row.attempt) for row in lost]))
         for job_id, attempt, crashes, cancel_requested_at, expires_at in lost[: len(first)]:
             if cancel_requested_at is not None:
                 status, error = JobStatus.CANCELLED, CANCELLED
@@ -162,7 +162,7 @@ def _end_some(
     # A locked row is being claimed, cancelled or ended at this moment. Waiting for it while holding others could
     # deadlock with a cancel of the whole batch.
     found = connection.execute(some.with_for_update(skip_locked=True)).all()
-    ids = first_told(connection, first_with_bytes(connection, found))
+    ids = first_with_deliveries(connection, first_with_bytes(connection, found))
     return end_unstarted(connection, database, jobs.c.id.in_(ids), status, error) if ids else []
 
 
