@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, or_, select, update
 
 from jobs.dispatch.due import RESERVED
-from jobs.dispatch.holds import MOST_REFUSED_PROJECTS, URL_MARK, Hold, HoldKind, find_held_batches
+from jobs.dispatch.holds import MOST_REFUSED_PROJECTS, URL_MARK, Hold, HoldKind, find_held_batches, note_in_jobs
 from jobs.store.database import Database, insert_into
 from jobs.tables import holds, jobs, lanes
 
@@ -72,7 +72,7 @@ def begin_hold(
     }
     row = insert_into(connection, holds).values(kind=HoldKind.UPSTREAM, target=upstream, **values, **probe)
     connection.execute(row.on_conflict_do_nothing())
-    connection.execute(update(jobs).where(RESERVED, jobs.c.upstream == upstream).values(hinted_at=None))
+    note_in_jobs(connection, HoldKind.UPSTREAM, upstream, RESERVED, "jobs_reserved", hinted_at=None)
     # When it is well again, its streams come back one by one, not all at once.
     connection.execute(update(lanes).where(lanes.c.upstream == upstream).values(restart=True))
     return tuple(find_held_batches(connection, HoldKind.UPSTREAM, upstream))
