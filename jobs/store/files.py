@@ -149,10 +149,9 @@ def add_outputs(connection: Connection, batch: RowMapping, named: Mapping[str, s
     """Make the rows of a batch's output files, in the transaction that ends it. A deleted one is made again."""
     expires_at = now + timedelta(seconds=batch["output_seconds"]) if batch["output_seconds"] is not None else None
     for kind, file_id in named.items():
-        gone = batch[kind] if file_id is None else None
-        if gone is not None:  # it had ended before, and since then a retry has left no failure
-            connection.execute(delete(files).where(files.c.id == gone))
         if file_id is None:
+            if batch[kind] is not None:  # it had ended before, and since then a retry has left no failure
+                connection.execute(delete(files).where(files.c.id == batch[kind]))
             continue
         row = {
             "id": file_id,
