@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from jobs.dispatch.due import Hint
-from jobs.dispatch.holds import forget_hold
+from jobs.dispatch.holds import HoldKind, forget_hold
 from jobs.intake.idempotency import erase_keys
 from jobs.model.status import BATCH_FINAL, FINAL
 from jobs.store.database import Database
@@ -212,6 +212,8 @@ def _erase_quotes(connection: Connection, job_ids: Sequence[str]) -> None:
     quoted = select(attempts.c.error_message).where(of_them, attempts.c.error_message.is_not(None))
     messages = list(connection.scalars(quoted.distinct()))
     if messages:
-        of_lane, of_hold = lanes.c.error_message.in_(messages), holds.c.message.in_(messages)
+        of_lane = lanes.c.error_message.in_(messages)
         connection.execute(update(lanes).where(of_lane).values(error_message=DELETED_MESSAGE))
-        connection.execute(update(holds).where(of_hold, holds.c.held_by == "system").values(message=DELETED_MESSAGE))
+        systems = (holds.c.kind == HoldKind.UPSTREAM, holds.c.held_by == "system")
+        of_hold = holds.c.message.in_(messages)
+        connection.execute(update(holds).where(*systems, of_hold).values(message=DELETED_MESSAGE))

@@ -8,18 +8,19 @@ from jobs.dispatch.totals import count_waiting
 from jobs.dispatch.upstream_holds import free_probes
 from jobs.lifecycle import rescue
 from jobs.lifecycle.cancel_batch import cancel_batch
-from jobs.lifecycle.erase import delete_batch
+from jobs.lifecycle.erase import delete_batch, erase_job
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.lifecycle.rescue import cancel_job, expire_and_cancel_queued, rescue_lost
 from jobs.lifecycle.responses import erase_deleted
 from jobs.lifecycle.retention import delete_some
+from jobs.lifecycle.transitions import fail
 from jobs.model.retention import Retention
 from jobs.store.costs import read_project_usage
 from jobs.store.database import Database
 from jobs.store.projects import set_keep_seconds
 from tests.store.plans import plans_of
 from tests.store.reserving import HINT_SECONDS, take_due
-from tests.store.store_fixtures import LEASE, Store
+from tests.store.store_fixtures import LEASE, REFUSED, Store, written
 
 VERBS = ("SELECT", "UPDATE", "INSERT")
 
@@ -157,4 +158,13 @@ def test_a_lost_probe_is_looked_for_among_the_holds_of_upstreams(store: Store) -
     """Before, among those of all batches that somebody has paused, too."""
     with plans_of(store.database) as plans:
         free_probes(store.database, ["job_1"])
+    assert steps(plans) == ["SEARCH holds USING INDEX sqlite_autoindex_holds_1 (kind=?)"]
+
+
+def test_what_an_upstream_quoted_is_looked_for_among_the_holds_of_upstreams(store: Store) -> None:
+    """Before, among those of all batches that somebody has paused, too."""
+    job_id = store.running()
+    assert fail(store.database, job_id, 1, written(), REFUSED)
+    with plans_of(store.database, "UPDATE holds") as plans:
+        assert erase_job(store.database, job_id)
     assert steps(plans) == ["SEARCH holds USING INDEX sqlite_autoindex_holds_1 (kind=?)"]
