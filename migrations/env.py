@@ -7,7 +7,6 @@ from jobs.settings import load_settings
 from jobs.store.database import Database, open_database
 from jobs.store.postgresql_name_index import make_name_index
 from jobs.store.text_index import make_text_index
-from jobs.tables import lanes as _  # noqa: F401  # its tables are in the metadata, too
 from jobs.tables import metadata
 
 # Any number that nothing else in this database locks.

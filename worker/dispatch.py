@@ -133,7 +133,7 @@ class Dispatch(BackgroundLoop):
         full or only read, nobody could renew, and when it takes writes again, the owners get a heartbeat's time.
         """
         last, self._looked_at = self._looked_at, None
-        if not rescue.find_lost(self._database):
+        if not rescue.has_expired_lease(self._database):
             return
         try_write(self._database)
         self._looked_at = self._database.now()

@@ -43,7 +43,7 @@ def delete_one_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> R
 def delete_one_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Response:
     """Delete a batch that has ended, with its jobs and its output files. It cannot be brought back.
 
-    The uploaded input file stays. A batch of 50,000 jobs takes some seconds; other requests go on meanwhile.
+    The uploaded input file stays. 3,000 jobs take 2 s or longer; other requests go on meanwhile.
     """
     batch = find_batch(services, caller, batch_id)
     if not delete_batch(services.database, batch_id):

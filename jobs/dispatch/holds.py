@@ -87,8 +87,10 @@ class Hold:
         """Whether one of these projects may send a probe now: when it is time, and at once for a project that was not
         refused anything yet, for the others' jobs, or their model's limit, may be at fault.
         """
-        if self.probe_at is None or self.probe_at <= now:
-            return self.probe_at is not None
+        if self.probe_at is None:
+            return False
+        if self.probe_at <= now:
+            return True
         is_free = self.probe_job is None and len(self.refused_projects) < MOST_REFUSED_PROJECTS
         return is_free and any(project not in self.refused_projects for project in projects)
 
@@ -119,15 +121,15 @@ def pause(
             index_elements=[holds.c.kind, holds.c.target], set_=held | unprobed, where=holds.c.held_by != "person"
         )
         changed = connection.execute(stored.returning(holds.c.kind)).first() is not None
-        _note_in_jobs(connection, kind, target, RESERVED, "jobs_reserved", hinted_at=None)
+        note_in_jobs(connection, kind, target, RESERVED, "jobs_reserved", hinted_at=None)
         if release_running:
-            _note_in_jobs(connection, kind, target, RUNNING, "jobs_running", release_requested_at=now)
+            note_in_jobs(connection, kind, target, RUNNING, "jobs_running", release_requested_at=now)
         if changed:
             _add_events(connection, now, kind, target, "batch.held")
         return HoldChange(changed, find_held_batches(connection, kind, target))
 
 
-def _note_in_jobs(
+def note_in_jobs(
     connection: Connection, kind: HoldKind, target: str, state: ColumnElement[bool], index: str, **noted: object
 ) -> None:
     """Write this into the held jobs that are in this state. `index` must have few rows. By its own choice SQLite read

@@ -73,8 +73,14 @@ def read_lane(row: Mapping[str, Any] | RowMapping | None, spec: UpstreamSpec, mo
 
 
 def read_turns(row: RowMapping) -> LaneTurns:
-    stored = json.loads(row["turns"]) if row["turns"] else {}
-    return LaneTurns(stored.get("projects"), stored.get("alone_at", {}))
+    """Whose turn it is in this lane. If nobody can read it, it begins anew: nobody was served before."""
+    try:
+        stored = json.loads(row["turns"] or "{}")
+        alone_at = {str(project): float(at) for project, at in stored.get("alone_at", {}).items()}
+        return LaneTurns(stored.get("projects"), alone_at)
+    except (ValueError, TypeError, AttributeError):
+        log.warning("the turns of %s for %s cannot be read and begin anew", row["upstream"], row["model"])
+        return LaneTurns()
 
 
 def dump_turns(turns: LaneTurns) -> str:

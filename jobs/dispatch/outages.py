@@ -27,17 +27,17 @@ from jobs.dispatch.others import (
 from jobs.dispatch.suspects import (
     find_suspects,
     forgive,
+    has_another_failed,
     has_company,
     note_failure,
     note_uncharged,
     suspect_since,
-    was_another_told,
 )
 from jobs.dispatch.upstream_holds import (
     FIRST_PROBE_SECONDS,
     LONGEST_PROBE_SECONDS,
     begin_hold,
-    find_system_hold,
+    lock_hold,
     lock_lanes,
     put_off_probe,
 )
@@ -61,7 +61,7 @@ def judge(database: Database, failure: Failure) -> Judgement:
     with database.write() as connection:
         now = database.now()
         lock_lanes(connection, failure.upstream)
-        hold = find_system_hold(connection, failure.upstream)
+        hold = lock_hold(connection, failure.upstream)
         accepted_at, expected_by = find_accepted(connection, failure.upstream)
         if failure.reason == "url" and is_right_address(connection, failure.upstream, failure.address_mark):
             failure = replace(failure, reason="odd")  # it may be the name of this job's model
@@ -94,11 +94,13 @@ def _judge_held(connection: Connection, failure: Failure, hold: RowMapping, now:
         is_long = failure.may_be_own and (now - hold["since"]).total_seconds() >= LONGEST_DOUBT_SECONDS
         longest = SOON_SECONDS if is_long else LONGEST_PROBE_SECONDS
         cut_bytes = failure.written_bytes if failure.is_paid else None
-        told = (failure.job_id, _reason(failure), failure.message)
         # No second one goes behind a stream that was cut, which is paid for, nor where there was no connection.
         may_be_own = failure.by_status and not failure.is_paid
         served = find_served_projects(connection, failure.upstream, hold["since"]) if may_be_own else None
-        put_off_probe(connection, hold, *told, now, cut_bytes=cut_bytes, longest_seconds=longest, served=served)
+        put_off_probe(
+            connection, hold, failure.job_id, _reason(failure), failure.message, now,
+            cut_bytes=cut_bytes, longest_seconds=longest, served=served,
+        )  # fmt: skip
         if is_long:
             return Judgement(charged=True)
     # A stream that was cut has been paid for, so it does not go back without end.
@@ -119,7 +121,7 @@ def _judge(
         and is_well(connection, upstream, now)
         and (do_others_run(*of) or do_others_send(*of, now))
     )
-    if is_well_for_others and not was_another_told(connection, failure, accepted_at, now):
+    if is_well_for_others and not has_another_failed(connection, failure, accepted_at, now):
         most = failure.most_alone if _is_again(failure, accepted_at) else MOST_DOUBTED
         return Judgement(charged=failure.refusals >= most, alone=True)
     if failure.is_doubtful and not has_company(connection, failure, accepted_at, now):
@@ -136,10 +138,12 @@ def _judge(
         return Judgement(charged=True, suspect=True)
     forgive(connection, suspects, now)
     cut_bytes = failure.written_bytes if is_paid else None
-    told = begin_hold(connection, upstream, _reason(failure), failure.message, now, job_id=job_id, cut_bytes=cut_bytes)
+    batch_ids = begin_hold(
+        connection, upstream, _reason(failure), failure.message, now, job_id=job_id, cut_bytes=cut_bytes
+    )
     # Each cut stream has been paid for. From an upstream that cuts all of them, none comes back without end.
     charged = is_paid and failure.refusals >= MOST_CUT
-    return Judgement(charged, is_paid or _is_again(failure, accepted_at), batch_ids=told, began=True)
+    return Judgement(charged, is_paid or _is_again(failure, accepted_at), batch_ids=batch_ids, began=True)
 
 
 def _judge_alone(failure: Failure, accepted_at: datetime | None, *, is_early: bool) -> Judgement | None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, RowMapping, and_, func, select, update
 
 from jobs.dispatch.due import RUNNING
-from jobs.dispatch.upstream_holds import begin_hold, find_system_hold, lock_lanes, put_off_probe
+from jobs.dispatch.upstream_holds import begin_hold, lock_hold, lock_lanes, put_off_probe
 from jobs.store.database import Database, insert_into
 from jobs.tables import attempts, jobs, lanes
 
@@ -82,11 +82,11 @@ def _hold_or_put_off(
     may take all its room. One that is held is not well yet if it limits its rate, so its next probe comes later.
     """
     upstream, message, wait = refusal.upstream, refusal.message, refusal.retry_after_seconds
-    hold = find_system_hold(connection, upstream)
+    hold = lock_hold(connection, upstream)
     if hold is not None:
         if hold["held_by"] == "system" and hold["probe_job"] == refusal.job_id:
-            reason, said = ("limit", message) if is_lasting else (hold["reason"], hold["message"])
-            put_off_probe(connection, hold, refusal.job_id, reason, said, now, least_seconds=wait)
+            reason, quoted = ("limit", message) if is_lasting else (hold["reason"], hold["message"])
+            put_off_probe(connection, hold, refusal.job_id, reason, quoted, now, least_seconds=wait)
         return None
     if not is_lasting:
         return None

@@ -120,8 +120,8 @@ class _Turn:
             self._store(restarts=restarts)
         next_at = max(lane.next_at(self._in_flight, moment, needed), self._total.next_at(needed))
         look_at = datetime.fromtimestamp(next_at, self._now.tzinfo)
-        told = self._is_short_of_all, lifted, costs if lane.state.is_short(moment) or self._total.is_short() else None
-        return LaneTurn(chosen, self._in_flight, room, look_at, self._costs, ended, *told)
+        rest = self._is_short_of_all, lifted, costs if lane.state.is_short(moment) or self._total.is_short() else None
+        return LaneTurn(chosen, self._in_flight, room, look_at, self._costs, ended, *rest)
 
     def _store(self, *, restarts: bool) -> None:
         noted = news_columns(self._row, self._wish.news) | ({"restart": False} if restarts else {})

@@ -48,7 +48,7 @@ def has_company(connection: Connection, failure: Failure, accepted_at: datetime 
     return not do_others_send(connection, failure.upstream, failure.job_id, now)
 
 
-def was_another_told(connection: Connection, failure: Failure, accepted_at: datetime | None, now: datetime) -> bool:
+def has_another_failed(connection: Connection, failure: Failure, accepted_at: datetime | None, now: datetime) -> bool:
     """Whether a job of another project was told the same a moment ago, or charged for whatever it was told."""
     since = suspect_since(accepted_at, now)
     same = and_(lanes.c.suspect_at.is_(None), lanes.c.error_at >= since, lanes.c.error_code == failure.code)

@@ -2,14 +2,15 @@
 
 from sqlalchemy import func, select
 
-from jobs.model.status import JobStatus
+from jobs.dispatch.due import QUEUED, using
 from jobs.store.database import Database
 from jobs.tables import holds, jobs
 
 
 def count_waiting(database: Database) -> dict[str, int]:
     """The queued jobs of each model."""
-    waiting = select(jobs.c.model, func.count()).where(jobs.c.status == JobStatus.QUEUED).group_by(jobs.c.model)
+    waiting = select(jobs.c.model, func.count()).where(QUEUED).group_by(jobs.c.model)
+    waiting = waiting.with_hint(jobs, **using("jobs_waiting"))  # else SQLite sorts all jobs that wait
     with database.read() as connection:
         return {row[0]: row[1] for row in connection.execute(waiting)}
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, or_, select, update
 
 from jobs.dispatch.due import RESERVED
-from jobs.dispatch.holds import MOST_REFUSED_PROJECTS, URL_MARK, Hold, HoldKind, find_held_batches
+from jobs.dispatch.holds import MOST_REFUSED_PROJECTS, URL_MARK, Hold, HoldKind, find_held_batches, note_in_jobs
 from jobs.store.database import Database, insert_into
 from jobs.tables import holds, jobs, lanes
 
@@ -36,7 +36,7 @@ def proof_bytes(cut_bytes: int) -> int:
     return max(LEAST_PROOF_BYTES, 2 * cut_bytes)
 
 
-def find_system_hold(connection: Connection, upstream: str) -> RowMapping | None:
+def lock_hold(connection: Connection, upstream: str) -> RowMapping | None:
     """Lock the hold of an upstream, a person's too, and read it."""
     return connection.execute(select(holds).where(_of(upstream)).with_for_update()).mappings().one_or_none()
 
@@ -72,7 +72,7 @@ def begin_hold(
     }
     row = insert_into(connection, holds).values(kind=HoldKind.UPSTREAM, target=upstream, **values, **probe)
     connection.execute(row.on_conflict_do_nothing())
-    connection.execute(update(jobs).where(RESERVED, jobs.c.upstream == upstream).values(hinted_at=None))
+    note_in_jobs(connection, HoldKind.UPSTREAM, upstream, RESERVED, "jobs_reserved", hinted_at=None)
     # When it is well again, its streams come back one by one, not all at once.
     connection.execute(update(lanes).where(lanes.c.upstream == upstream).values(restart=True))
     return tuple(find_held_batches(connection, HoldKind.UPSTREAM, upstream))
@@ -99,7 +99,7 @@ def begin_probe(connection: Connection, upstream: str, projects: Collection[str]
     """Take the probe that one of these projects may send, so that nobody else does: the hold as it was. Then reserve a
     job and name it by `name_probe`.
     """
-    row = find_system_hold(connection, upstream)
+    row = lock_hold(connection, upstream)
     hold = Hold.from_row(row) if row is not None and row["held_by"] == "system" else None
     if hold is None or hold.probe_at is None or not hold.may_probe(projects, now):
         return None
@@ -119,7 +119,7 @@ def end_probe(connection: Connection, upstream: str, job_id: str, again_at: date
     """The probe has shown nothing, because it was not sent or failed by itself: let another one go at this time, rather
     of another project. One whose jobs all fail by themselves would have each of them go, and nobody else's.
     """
-    row = find_system_hold(connection, upstream)
+    row = lock_hold(connection, upstream)
     if row is not None and row["probe_job"] == job_id:
         known, projects = Hold.from_row(row), _projects_of(connection, job_id)
         others = [project for project in known.refused_projects if project not in projects]
@@ -130,7 +130,8 @@ def end_probe(connection: Connection, upstream: str, job_id: str, again_at: date
 
 def free_probes(database: Database, job_ids: Collection[str]) -> None:
     """The workers of these jobs died: what of them were probes tell nothing, and others may go now."""
-    lost = and_(holds.c.held_by == "system", holds.c.probe_job.in_(job_ids))
+    of_upstreams = holds.c.kind == HoldKind.UPSTREAM  # clients may pause any number of batches
+    lost = and_(of_upstreams, holds.c.held_by == "system", holds.c.probe_job.in_(job_ids))
     with database.read() as connection:
         if connection.execute(select(holds.c.target).where(lost).limit(1)).first() is None:
             return

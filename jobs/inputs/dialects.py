@@ -78,7 +78,7 @@ def read_response_request(
     at = f"{where}." if where else ""
     _check_method(fields, values, at)
     url = values.read(fields["url"], f"{at}url") if "url" in fields else None
-    if url not in (None, RESPONSES) and not (isinstance(url, str) and f"/{url}".rstrip("/").endswith("/responses")):
+    if url is not None and not f"/{_path_of(url)}".endswith("/responses"):
         reason = f'{at}url: "url" must be "{RESPONSES}", the endpoint of the batch'
         raise MistakeError("invalid_value", reason, "put other lines into another batch", param=f"{at}url")
     _refuse_beside_body([name for name in fields if name not in (*_AROUND, "body")], at)
@@ -109,13 +109,18 @@ def _check_url(fields: Mapping[str, T], values: Values[T], notes: Notes, line: i
     url = values.read(fields["url"], f"{at}url") if "url" in fields else None
     if url is None or url == ENDPOINT:
         return
-    path = url.partition("?")[0].rstrip("/") if isinstance(url, str) else ""
+    path = _path_of(url)
     if f"/{path}".endswith("/chat/completions"):
         notes.add("url", f'"url" was read as {ENDPOINT}: every line goes to the upstream that is set up', line)
         return
     because = next((why for ending, why in _OTHER_ENDPOINTS.items() if path.endswith(ending)), "")
     shown = f", not {url[:80]!r}" if isinstance(url, str) else ""
     raise MistakeError("invalid_value", f'{at}url: "url" must be "{ENDPOINT}"{shown}', because, param=f"{at}url")
+
+
+def _path_of(url: Any) -> str:
+    """Without the query with which Azure names its version."""
+    return url.partition("?")[0].rstrip("/") if isinstance(url, str) else ""
 
 
 def _custom_id(fields: Mapping[str, T], values: Values[T], notes: Notes, line: int | None, at: str) -> Any:

@@ -30,6 +30,8 @@ class IdempotencyKey:
 ERASED = "erased:"
 """How the key of what was deleted begins. No client may send such a key: it would stand in the way of the real one."""
 
+_MOST_FORGOTTEN = 1000
+
 
 class KeyReusedError(Exception):
     """An `Idempotency-Key` was used before, with another body or for another path."""
@@ -78,8 +80,11 @@ def erase_keys(connection: Connection, resource_ids: Collection[str]) -> None:
     """Forget the words of the keys with which these were submitted, and keep that they were used: a retry that comes
     late must not pay for a job again that was deleted meanwhile.
     """
-    own = idempotency_keys.c.resource_id.in_(resource_ids)
-    for project, key in connection.execute(select(idempotency_keys.c.project, idempotency_keys.c.key).where(own)).all():
+    # One that is a hash already stays as it is: hashed again, no retry would find it.
+    own = (idempotency_keys.c.resource_id.in_(resource_ids), ~idempotency_keys.c.key.startswith(ERASED))
+    for project, key in connection.execute(
+        select(idempotency_keys.c.project, idempotency_keys.c.key).where(*own)
+    ).all():
         of_project, digest = idempotency_keys.c.project == project, _digest_of(project, key)
         # Earlier versions took such a key from clients. In the way, it would stop all erasing, in every project.
         connection.execute(delete(idempotency_keys).where(of_project, idempotency_keys.c.key == digest))
@@ -112,8 +117,8 @@ def _resource_of(connection: Connection, project: str, idempotency_key: Idempote
     return str(row.resource_id)
 
 
-def forget_keys(database: Database, older_than_seconds: float, limit: int = 1000) -> int:
-    """Forget up to `limit` idempotency keys that are older than this, the oldest first. Returns how many."""
+def forget_keys(database: Database, older_than_seconds: float) -> int:
+    """Forget up to `_MOST_FORGOTTEN` idempotency keys that are older than this, the oldest first. Returns how many."""
     old = idempotency_keys.c.created_at < database.now() - timedelta(seconds=older_than_seconds)
     with database.read() as connection:  # mostly there is none, and no write lock is taken
         if connection.scalar(select(idempotency_keys.c.key).where(old).limit(1)) is None:
@@ -121,6 +126,6 @@ def forget_keys(database: Database, older_than_seconds: float, limit: int = 1000
     identity = tuple_(idempotency_keys.c.project, idempotency_keys.c.key)
     oldest = select(idempotency_keys.c.project, idempotency_keys.c.key).where(old)
     # Another process is deleting the rows that are locked.
-    some = oldest.order_by(idempotency_keys.c.created_at).limit(limit).with_for_update(skip_locked=True)
+    some = oldest.order_by(idempotency_keys.c.created_at).limit(_MOST_FORGOTTEN).with_for_update(skip_locked=True)
     with database.write() as connection:
         return connection.execute(delete(idempotency_keys).where(identity.in_(some))).rowcount

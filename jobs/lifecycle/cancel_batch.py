@@ -18,7 +18,7 @@ from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.database import Database
 from jobs.store.text_bytes import first_with_bytes
 from jobs.tables import batches, jobs
-from jobs.webhooks.events import first_told
+from jobs.webhooks.events import first_with_deliveries
 
 
 def cancel_batch(database: Database, batch_id: str) -> list[StatusChange]:
@@ -82,7 +82,7 @@ def _lock_some_queued(connection: Connection, batch_id: str) -> Sequence[str]:
     # Locked by id, as everybody does who takes many rows.
     locked = select(jobs.c.id, jobs.c.attempt).where(jobs.c.id.in_(found), QUEUED).with_hint(jobs, **BY_ID)
     rows = connection.execute(locked.order_by(jobs.c.id).with_for_update()).all() if found else []
-    return first_told(connection, first_with_bytes(connection, rows))
+    return first_with_deliveries(connection, first_with_bytes(connection, rows))
 
 
 def _unasked() -> ColumnElement[bool]:

@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
-from jobs.dispatch.holds import forget_hold
+from jobs.dispatch.due import Hint
+from jobs.dispatch.holds import HoldKind, forget_hold
 from jobs.intake.idempotency import erase_keys
 from jobs.model.status import BATCH_FINAL, FINAL
 from jobs.store.database import Database
@@ -89,6 +90,8 @@ def hide_batch(database: Database, batch_id: str) -> bool:
         batch = connection.execute(found.with_for_update()).one_or_none()
         if batch is None:
             return False
+        if batch.project == NOBODY:  # another process has just hidden it
+            return True
         connection.execute(update(batches).where(*ended).values(project=NOBODY))
         # The files name the project too, and a secret must not outlive its batch.
         outputs = [name for name in (batch.output_file_id, batch.error_file_id) if name is not None]
@@ -112,12 +115,12 @@ def go_on_erasing(database: Database) -> bool:
     return begun is not None
 
 
-def erase_some_jobs(database: Database, which: ColumnElement[bool]) -> int:
-    """One round for some jobs that belong to no batch. Returns how many it erased."""
+def erase_some_jobs(database: Database, which: ColumnElement[bool], index: Hint) -> int:
+    """One round for some jobs that belong to no batch. `index` has few rows. Returns how many it erased."""
     with database.write() as connection:
         alone = (jobs.c.batch_id.is_(None), jobs.c.status.in_(FINAL), which)
-        some = select(jobs.c.id).where(*alone).limit(JOBS_AT_ONCE).with_for_update(skip_locked=True)
-        count = _erase_in_time(connection, list(connection.scalars(some)))
+        some = select(jobs.c.id).with_hint(jobs, **index).where(*alone).limit(JOBS_AT_ONCE)
+        count = _erase_in_time(connection, list(connection.scalars(some.with_for_update(skip_locked=True))))
     database.mark_erased()
     return count
 
@@ -205,9 +208,12 @@ def erase_jobs(connection: Connection, job_ids: Sequence[str]) -> None:
 
 def _erase_quotes(connection: Connection, job_ids: Sequence[str]) -> None:
     """An upstream's error may quote a prompt, and the latest one is kept for people in its lane and its hold, too."""
-    said = select(attempts.c.error_message).where(attempts.c.job_id.in_(job_ids), attempts.c.error_message.is_not(None))
-    messages = list(connection.scalars(said.distinct()))
+    of_them = attempts.c.job_id.in_(job_ids)
+    quoted = select(attempts.c.error_message).where(of_them, attempts.c.error_message.is_not(None))
+    messages = list(connection.scalars(quoted.distinct()))
     if messages:
-        of_lane, of_hold = lanes.c.error_message.in_(messages), holds.c.message.in_(messages)
+        of_lane = lanes.c.error_message.in_(messages)
         connection.execute(update(lanes).where(of_lane).values(error_message=DELETED_MESSAGE))
-        connection.execute(update(holds).where(of_hold, holds.c.held_by == "system").values(message=DELETED_MESSAGE))
+        systems = (holds.c.kind == HoldKind.UPSTREAM, holds.c.held_by == "system")
+        of_hold = holds.c.message.in_(messages)
+        connection.execute(update(holds).where(*systems, of_hold).values(message=DELETED_MESSAGE))

@@ -21,7 +21,7 @@ from jobs.store.database import Database
 from jobs.store.stored_texts import NO_TEXT, StoredText, end_with_longest
 from jobs.store.text_bytes import first_with_bytes
 from jobs.tables import attempts, jobs
-from jobs.webhooks.events import add_job_events, first_told, has_listener
+from jobs.webhooks.events import add_job_events, first_with_deliveries, has_listener
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Compared with it, "is set" is a range, which SQLite looks up in an index; for IS NOT NULL it would not."""
@@ -45,8 +45,8 @@ def cancel_job(database: Database, job_id: str) -> StatusChange | None:
     return changes[0] if changes else None
 
 
-def expire_and_cancel_queued(database: Database, limit: int = MOST_ENDED) -> list[StatusChange]:
-    """End up to `limit` queued jobs that must not run any more, the oldest first, or fewer whose texts are long.
+def expire_and_cancel_queued(database: Database) -> list[StatusChange]:
+    """End up to `MOST_ENDED` queued jobs that must not run any more, the oldest first, or fewer whose texts are long.
 
     Call it again for the rest, until it ends none.
 
@@ -65,55 +65,54 @@ def expire_and_cancel_queued(database: Database, limit: int = MOST_ENDED) -> lis
             return []
     with database.write() as connection:
         changes = _end_some(
-            connection, database, asked, jobs.c.cancel_requested_at, JobStatus.CANCELLED, CANCELLED, limit
+            connection, database, asked, jobs.c.cancel_requested_at, JobStatus.CANCELLED, CANCELLED, MOST_ENDED
         )
-        limit -= len(changes)
-        changes += _end_some(connection, database, expired, jobs.c.expires_at, JobStatus.EXPIRED, EXPIRED, limit)
+        left = MOST_ENDED - len(changes)
+        changes += _end_some(connection, database, expired, jobs.c.expires_at, JobStatus.EXPIRED, EXPIRED, left)
     return changes
 
 
-def find_lost(database: Database) -> bool:
+def has_expired_lease(database: Database) -> bool:
     """Whether a lease has run out. To read this costs others nothing; to take jobs keeps them from writing."""
     lost = select(jobs.c.id).where(jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.lease_until < database.now())
     with database.read() as connection:
         return connection.scalar(lost.limit(1)) is not None
 
 
-def rescue_lost(
-    database: Database, limit: int = _MOST_RESCUED, *, run_out_before: datetime | None = None
-) -> list[StatusChange]:
+def rescue_lost(database: Database, *, run_out_before: datetime | None = None) -> list[StatusChange]:
     """Take jobs whose lease has run out (before a time, if one is given) from their workers, and queue them again.
 
     A job that somebody wants cancelled ends as cancelled instead, one past its time as expired, and one under which
     `MAX_CRASHES` workers have died as failed (`worker_lost`). The checkpoint is kept, and copied for
     `jobs/lifecycle/lost.py`: counting its tokens takes longer than a rescue may.
 
-    It takes up to `limit` at once, or fewer whose texts are long. Call it again for the rest, until it takes none.
+    It takes up to `_MOST_RESCUED` at once, or fewer whose texts are long. Call it again for the rest, until it takes
+    none.
     """
-    return _rescue(database, jobs.c.lease_until < (run_out_before or database.now()), limit)
+    return _rescue(database, jobs.c.lease_until < (run_out_before or database.now()))
 
 
 def rescue_dead(database: Database, worker: str) -> list[StatusChange]:
     """Take all jobs from a worker whose process is known to be gone, although their leases have not run out."""
     changes: list[StatusChange] = []
-    while some := _rescue(database, jobs.c.worker == worker, _MOST_RESCUED):
+    while some := _rescue(database, jobs.c.worker == worker):
         changes += some
     return changes
 
 
-def _rescue(database: Database, which: ColumnElement[bool], limit: int) -> list[StatusChange]:
+def _rescue(database: Database, which: ColumnElement[bool]) -> list[StatusChange]:
     now = database.now()
     with database.write() as connection:
         lost = connection.execute(
             select(jobs.c.id, jobs.c.attempt, jobs.c.crashes, jobs.c.cancel_requested_at, jobs.c.expires_at)
             .where(jobs.c.status == JobStatus.IN_PROGRESS, which)
             .order_by(jobs.c.id)
-            .limit(limit)
+            .limit(_MOST_RESCUED)
             # A locked row is being renewed, ended or rescued at this moment.
             .with_for_update(skip_locked=True)
         ).all()
         changes = []
-        first = first_told(connection, first_with_bytes(connection, [(row.id, row.attempt) for row in lost]))
+        first = first_with_deliveries(connection, first_with_bytes(connection, [(row.id, row.attempt) for row in lost]))
         for job_id, attempt, crashes, cancel_requested_at, expires_at in lost[: len(first)]:
             if cancel_requested_at is not None:
                 status, error = JobStatus.CANCELLED, CANCELLED
@@ -162,7 +161,7 @@ def _end_some(
     # A locked row is being claimed, cancelled or ended at this moment. Waiting for it while holding others could
     # deadlock with a cancel of the whole batch.
     found = connection.execute(some.with_for_update(skip_locked=True)).all()
-    ids = first_told(connection, first_with_bytes(connection, found))
+    ids = first_with_deliveries(connection, first_with_bytes(connection, found))
     return end_unstarted(connection, database, jobs.c.id.in_(ids), status, error) if ids else []
 
 

@@ -146,5 +146,5 @@ def _end_and_erase(database: Database, job_ids: list[str]) -> list[StatusChange]
 def _erase(connection: Connection, job_id: str) -> None:
     """Erase a job that has ended, with all of its rows. One that runs is kept: its worker still writes to them."""
     status = connection.scalar(select(jobs.c.status).where(jobs.c.id == job_id).with_for_update())
-    if status is None or status in FINAL:
+    if status in FINAL:
         erase_jobs(connection, [job_id])

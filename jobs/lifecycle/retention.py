@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Table, and_, func, select, update
 
-from jobs.dispatch.due import using
+from jobs.dispatch.due import BY_ID, Hint, using
 from jobs.lifecycle.erase import erase_some_jobs, go_on_erasing, hide_batch
 from jobs.model.ids import first_id
 from jobs.model.retention import Retention
@@ -35,7 +35,7 @@ def delete_some(database: Database) -> bool:
     if batch_id is not None:
         hide_batch(database, batch_id)  # somebody may have retried it since; then it stays
         return True
-    return any(erase_some_jobs(database, which) for which in _due_jobs(database))
+    return any(erase_some_jobs(database, which, index) for which, index in _due_jobs(database))
 
 
 def _find_batch(database: Database) -> str | None:
@@ -54,17 +54,21 @@ def _find_batch(database: Database) -> str | None:
     return None
 
 
-def _due_jobs(database: Database) -> Iterator[ColumnElement[bool]]:
-    """What is true of jobs that are due. Each is looked for first, because an erasing round takes the write lock."""
+def _due_jobs(database: Database) -> Iterator[tuple[ColumnElement[bool], Hint]]:
+    """What is true of jobs that are due, and the index by which SQLite finds them: by its own choice it read all jobs
+    that have ended. Each is looked for first, because an erasing round takes the write lock.
+    """
     own = _find_due(database, jobs, and_(jobs.c.status.in_(FINAL), jobs.c.batch_id.is_(None)), jobs.c.finished_at)
     if own:
-        yield jobs.c.id.in_(own)
+        yield jobs.c.id.in_(own), BY_ID
+    by_end = using("jobs_ended_alone")
     for project, before in _limits(database):
         old = and_(jobs.c.project == project, jobs.c.finished_at <= before, jobs.c.keep_seconds.is_(None))
         with database.read() as connection:
             found = select(jobs.c.id).where(old, jobs.c.batch_id.is_(None), jobs.c.status.in_(FINAL)).limit(1)
-            if connection.scalar(found.with_hint(jobs, **using("jobs_ended_alone"))) is not None:
-                yield old
+            is_found = connection.scalar(found.with_hint(jobs, **by_end)) is not None
+        if is_found:
+            yield old, by_end
 
 
 def _limits(database: Database) -> Iterator[tuple[str, datetime]]:

@@ -60,7 +60,7 @@ def finish_many(database: Database, finished: Sequence[tuple[str, int, AttemptRe
                 ends.append(job_changes(final_changes(now, JobStatus.COMPLETED, attempt, written), None) | of)
                 own.append(attempt_changes(now, AttemptOutcome.COMPLETED, written, None) | of)
                 final_texts.append(text_row(job_id, attempt, written))
-            connection.execute(_leaving()[0], ends)
+            connection.execute(_leaving(), ends)
             connection.execute(_ending(), own)
             store_completed_texts(connection, final_texts)
             if heard := [job_id for job_id, attempt, _ in stored if held[job_id, attempt]]:
@@ -221,7 +221,9 @@ def _leave_row(connection: Connection, changes: Mapping[str, Any], of_attempt: M
     """Change the job's row behind the fence; whether a webhook hears of its end. None: the lease was lost."""
     computed = {name: value for name, value in changes.items() if isinstance(value, ColumnElement)}
     plain = {name: value for name, value in changes.items() if name not in computed}
-    leave = _leaving()[1].values(computed) if computed else _leaving()[1]
+    leave = _leaving_one()
+    if computed:
+        leave = leave.values(computed)
     return connection.execute(leave, {**plain, **of_attempt}).one_or_none()
 
 
@@ -229,12 +231,17 @@ def _leave_row(connection: Connection, changes: Mapping[str, Any], of_attempt: M
 
 
 @cache
-def _leaving() -> tuple[Update, ReturningUpdate[Any]]:
-    """Without and with a result. The fence: the attempt is the current one, and runs."""
+def _leaving() -> Update:
+    """The fence: the attempt is the current one, and runs."""
     job_id: BindParameter[str] = bindparam("of_job")
     attempt: BindParameter[int] = bindparam("of_attempt")
     fence = and_(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)
-    return update(jobs).where(fence), update(jobs).where(fence).returning(has_listener())
+    return update(jobs).where(fence)
+
+
+@cache
+def _leaving_one() -> ReturningUpdate[Any]:
+    return _leaving().returning(has_listener())
 
 
 @cache

@@ -30,17 +30,18 @@ class Sizes(msgspec.Struct):
         """The output tokens of a text that may take `most`: no more than the 95th percentile, as many requests allow a
         hundred times what they use. Until some have finished, `most` may be the truth and is believed up to `believed`.
         """
-        usual = self.percentile(0.95)
+        usual = self._usual()
         if most is None:
             return usual
         return min(most, usual if self.is_known() else max(usual, int(believed)))
 
-    def percentile(self, share: float) -> int:
+    def _usual(self) -> int:
+        """The 95th percentile."""
         if not self.is_known():
             return FIRST_GUESS
         total, seen = sum(self.counts.values()), 0
         for key in sorted(self.counts, key=int):
             seen += self.counts[key]
-            if seen >= share * total:
+            if seen >= 0.95 * total:
                 return round(BIN_RATIO ** int(key))
-        raise AssertionError("the last bin reaches every share")
+        raise AssertionError("the last bin reaches all")

@@ -31,15 +31,15 @@ def usage_of(lane: Lane, in_flight: int, now: float) -> LaneUsage:
     """What is known of a lane that has so many streams."""
     limited_by = lane.limited_by(in_flight, now)  # first: it brings the state up to this moment
     state, limits = lane.state, lane.limits
-    window = int(state.window.size)
     rates = (state.rate.known(limits.requests_per_minute, now), state.rate.learned)
-    token_rate = state.tokens.rate(limits.tokens_per_minute, now)
     requests = _per_minute(limits.requests_per_minute, min(filter(None, rates), default=None))
     return LaneUsage(
-        window=window if limits.max_streams is None else min(window, limits.max_streams),
+        window=lane.most_streams(),
         limited_by=limited_by,
         requests=LimitUse(state.rate.in_last_minute(now), requests),
-        tokens=LimitUse(state.tokens.used_in_last_minute(now), _per_minute(limits.tokens_per_minute, token_rate)),
+        tokens=LimitUse(
+            state.tokens.used_in_last_minute(now), _per_minute(limits.tokens_per_minute, lane.token_rate(now))
+        ),
     )
 
 

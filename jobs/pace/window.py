@@ -52,19 +52,16 @@ class Window(msgspec.Struct):
     ceiling: float | None = None
     """The plateau before the waits showed a queue: what is above it was refused."""
 
-    def accepted(self, report: Accepted, now: float) -> bool:
-        """Grow by an accepted request. True: the waits show a queue, so the window shrank."""
+    def accepted(self, report: Accepted, now: float) -> None:
+        """Grow by an accepted request, or shrink if the waits show a queue."""
         if report.sent_at < self.cut_at:
-            return False
+            return
         waited = max(0.0, report.waited_seconds)
         late = self._is_slow(waited)
         self.quick = waited if self.quick is None else min(self.quick, waited)
         self.waits = [*self.waits[1 - MOST_WAITS :], waited]
-        if self._shrink_if_queueing(now):
-            return True
-        if not late and report.in_flight * 2 > self.size:
+        if not self._shrink_if_queueing(now) and not late and report.in_flight * 2 > self.size:
             self._grow(report, now)
-        return False
 
     def finished(self, report: Finished) -> None:
         lasted = max(0.0, report.at - report.sent_at)

@@ -79,9 +79,7 @@ class ModelUsage:
     cost: CostSum
 
 
-def read_project_usage(
-    database: Database, project: str, ended_from: datetime, ended_to: datetime, *, jobs_at_once: int = JOBS_AT_ONCE
-) -> list[ModelUsage]:
+def read_project_usage(database: Database, project: str, ended_from: datetime, ended_to: datetime) -> list[ModelUsage]:
     """What a project has used by attempts that ended in this time, by model and upstream. It reads the attempts of all
     jobs that were submitted before the end of that time, some at a time: SQLite keeps all that is written while one
     read lasts.
@@ -91,7 +89,7 @@ def read_project_usage(
     after: str | None = ""
     while after is not None:
         of_project = (jobs.c.project == project, jobs.c.id > after)
-        one = select(jobs.c.id).where(*of_project).order_by(jobs.c.id).offset(jobs_at_once - 1).limit(1)
+        one = select(jobs.c.id).where(*of_project).order_by(jobs.c.id).offset(JOBS_AT_ONCE - 1).limit(1)
         with database.read() as connection:
             last = connection.scalar(one)
             some = (*of_project, jobs.c.id <= last) if last else of_project
@@ -113,6 +111,8 @@ def _usage_of(connection: Connection, *which: ColumnElement[bool]) -> Iterator[M
             *(func.sum(attempts.c[name]).label(name) for name in USAGE),
         )
         .join(jobs, jobs.c.id == attempts.c.job_id)
+        # By its own choice SQLite read all jobs of the project again for each of these reads.
+        .with_hint(jobs, "INDEXED BY jobs_of_project", "sqlite")
         .where(*which)
         .group_by(*keys, attempts.c.cost_currency)
     )

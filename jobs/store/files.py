@@ -7,14 +7,14 @@ retried later is in it. Its row is made by the transaction that ends the batch.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, delete, exists, insert, or_, select, update
 
 from jobs.model.ids import new_ids
 from jobs.store.database import Database, insert_into
 from jobs.store.pages import read_page
-from jobs.store.projects import read_keep_seconds, read_limited
+from jobs.store.projects import keep_seconds_of, read_limited
 from jobs.tables import batches, files
 
 BATCH = "batch"
@@ -27,7 +27,7 @@ _AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file. Field by field the row of `files`, without its project."""
+    """One file: the row of `files`, without its project."""
 
     id: str
     purpose: str
@@ -36,12 +36,17 @@ class File:
     """The length of the download; None for an output that nobody has asked about since its batch ended."""
     created_at: datetime
     expires_at: datetime | None
+    """For an upload that says nothing itself, by the default of its project at this moment."""
     batch_id: str | None
     """For an output: its batch."""
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
-        return cls(**{name: row[name] for name in cls.__slots__})
+        values = {name: row[name] for name in cls.__slots__}
+        default = row["project_keep_seconds"] if row["purpose"] == BATCH else None
+        if values["expires_at"] is None and default is not None:
+            values["expires_at"] = row["created_at"] + timedelta(seconds=default)
+        return cls(**values)
 
 
 def add_upload(
@@ -51,8 +56,6 @@ def add_upload(
     when its project says so.
     """
     now = database.now()
-    if seconds is None:
-        seconds = read_keep_seconds(database, project)
     row = {
         "id": file_id,
         "project": project,
@@ -64,12 +67,13 @@ def add_upload(
         "batch_id": None,
     }
     with database.write() as connection:
-        return File.from_row(connection.execute(insert(files).values(row).returning(*files.c)).mappings().one())
+        connection.execute(insert(files).values(row))
+        return File.from_row(connection.execute(_wanted().where(files.c.id == file_id)).mappings().one())
 
 
 def read_file(database: Database, file_id: str, *, project: str) -> File | None:
     """One file of a project; None when it has expired."""
-    wanted = select(files).where(files.c.id == file_id, files.c.project == project, _alive(database))
+    wanted = _wanted().where(files.c.id == file_id, files.c.project == project, _alive(database))
     with database.read() as connection:
         row = connection.execute(wanted).mappings().one_or_none()
     return File.from_row(row) if row else None
@@ -79,7 +83,7 @@ def list_files(
     database: Database, *, project: str, purpose: str | None, after: str | None, limit: int, newest_first: bool = True
 ) -> tuple[list[File], bool]:
     """A page of a project's files after the one with id `after`, and whether there are more."""
-    query = select(files).where(files.c.project == project, _alive(database))
+    query = _wanted().where(files.c.project == project, _alive(database))
     if purpose is not None:
         query = query.where(files.c.purpose == purpose)
     with database.read() as connection:
@@ -145,10 +149,9 @@ def add_outputs(connection: Connection, batch: RowMapping, named: Mapping[str, s
     """Make the rows of a batch's output files, in the transaction that ends it. A deleted one is made again."""
     expires_at = now + timedelta(seconds=batch["output_seconds"]) if batch["output_seconds"] is not None else None
     for kind, file_id in named.items():
-        gone = batch[kind] if file_id is None else None
-        if gone is not None:  # it had ended before, and since then a retry has left no failure
-            connection.execute(delete(files).where(files.c.id == gone))
         if file_id is None:
+            if batch[kind] is not None:  # it had ended before, and since then a retry has left no failure
+                connection.execute(delete(files).where(files.c.id == batch[kind]))
             continue
         row = {
             "id": file_id,
@@ -174,3 +177,7 @@ def forget_bytes(connection: Connection, file_ids: Collection[str | None]) -> No
 
 def _alive(database: Database) -> ColumnElement[bool]:
     return or_(files.c.expires_at.is_(None), files.c.expires_at > database.now())
+
+
+def _wanted() -> Select[Any]:
+    return select(files, keep_seconds_of(files))

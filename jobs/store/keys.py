@@ -113,15 +113,15 @@ def any_keys(database: Database) -> bool:
         return connection.scalar(select(api_keys.c.id).limit(1)) is not None
 
 
-def find_hidden_projects(database: Database, project: str, most: int = 3) -> list[str]:
-    """Up to so many projects that have jobs while this one has none yet: its key will show none of them."""
+def find_hidden_projects(database: Database, project: str) -> list[str]:
+    """Up to three projects that have jobs while this one has none yet: its key will show none of them."""
     wanted = select(jobs.c.project).order_by(jobs.c.project).limit(1)
     found: list[str] = []
     with database.read() as connection:
         if connection.scalar(wanted.where(jobs.c.project == project)) is not None:
             return []
         # From each to the next: a million jobs of one project cost as much as one.
-        while len(found) < most:
+        while len(found) < 3:
             after = found[-1] if found else ""
             following = connection.scalar(wanted.where(jobs.c.project > after))
             if following is None:

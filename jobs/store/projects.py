@@ -18,15 +18,9 @@ class Project:
 
 
 def keep_seconds_of(table: Table) -> Label[int | None]:
-    """What the project of each row says: a column for a statement that reads `jobs` or `batches`."""
-    said = select(projects.c.keep_seconds).where(projects.c.name == table.c.project)
-    return said.scalar_subquery().label("project_keep_seconds")
-
-
-def read_keep_seconds(database: Database, project: str) -> int | None:
-    """How long a project keeps what has ended; None: until somebody deletes it."""
-    with database.read() as connection:
-        return connection.scalar(select(projects.c.keep_seconds).where(projects.c.name == project))
+    """What the project of each row says: a column for a statement that reads `jobs`, `batches` or `files`."""
+    keep_seconds = select(projects.c.keep_seconds).where(projects.c.name == table.c.project)
+    return keep_seconds.scalar_subquery().label("project_keep_seconds")
 
 
 def read_limited(database: Database) -> list[tuple[str, int]]:
@@ -40,8 +34,8 @@ def list_projects(database: Database) -> list[Project]:
     """The default project, those that have or had a key, and those of which something was said, by name."""
     with database.read() as connection:
         names = set(connection.scalars(union(select(api_keys.c.project), select(projects.c.name))))
-        said = {row.name: row.keep_seconds for row in connection.execute(select(projects))}
-    return [Project(name, said.get(name)) for name in sorted(names | {DEFAULT_PROJECT})]
+        keep_seconds = {row.name: row.keep_seconds for row in connection.execute(select(projects))}
+    return [Project(name, keep_seconds.get(name)) for name in sorted(names | {DEFAULT_PROJECT})]
 
 
 def set_keep_seconds(database: Database, project: str, seconds: int | None) -> Project:

@@ -38,7 +38,6 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, and not only left out
-    cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
     # SQLite's own knows only ASCII: "ÉTÉ" would not be found as "été". The index of texts is made of what it gives.
     connection.create_function("lower", 1, _lower, deterministic=True)

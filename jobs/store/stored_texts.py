@@ -37,7 +37,9 @@ from jobs.tables import USAGE, attempts, jobs, longest_texts, rejected_texts, te
 
 _COLUMNS = ("job_id", "attempt", "text", "reasoning", "deltas")
 _REASONING_TOKENS = ("reasoning_text_tokens", "reasoning_text_tokens_source")
-_COUNTS = (*USAGE, "usage_source", "text_tokens", "text_tokens_source", *_REASONING_TOKENS)
+_COUNTS = ("first_delta_at", *USAGE, "usage_source", "text_tokens", "text_tokens_source", *_REASONING_TOKENS)
+_OF_NO_OTHER = dict.fromkeys(("message", "finish_reason", "upstream_id", "upstream_model"))
+"""What a job has of its last attempt alone: beside the text of another one it would be wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,8 @@ def _end_one(connection: Connection, job_id: str) -> StoredText | None:
     own = {"bytes": stored.bytes, "sha256": stored.sha256, "text_attempt": last.attempt}
     own |= {"reasoning_bytes": stored.reasoning_bytes or None, "reasoning_sha256": stored.reasoning_sha256 or None}
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(**own, **counted))
+    other = update(jobs).where(jobs.c.id == job_id, jobs.c.attempt != last.attempt)
+    connection.execute(other.values(_OF_NO_OTHER))
     return stored
 
 

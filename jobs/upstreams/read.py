@@ -54,8 +54,8 @@ def read_upstreams(
     except RecursionError:
         return _unreadable(1, "the file nests its values too deeply")
     except ValueError as error:
-        said = re.sub(r" \(at (line \d+, column \d+|end of document)\)$", "", str(error))
-        return _unreadable(_line_of(error, text), f"this is not TOML: {said}")
+        reason = re.sub(r" \(at (line \d+, column \d+|end of document)\)$", "", str(error))
+        return _unreadable(_line_of(error, text), f"this is not TOML: {reason}")
     mistakes = Mistakes(lines, needs_keys=needs_keys)
     wire = Wire(folder, settings, port)
     upstreams = Upstreams(_read_all(found, mistakes, settings, wire), _read_projects(found, mistakes))

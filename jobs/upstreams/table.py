@@ -34,13 +34,14 @@ class Table:
     def has(self, key: str) -> bool:
         return key in self._table
 
-    def note(self, message: str, *below: str | int, about_secret: bool = False) -> None:
+    def note(self, message: str, *below: str | int) -> None:
         """Something about this table, or about what is below it, is wrong."""
-        self._mistakes.note((*self._place, *below), message, about_secret=about_secret)
+        self._mistakes.note((*self._place, *below), message)
 
-    def note_error(self, what: str, error: ValueError, *below: str | int) -> None:
-        """What an error says of something below this table."""
-        self.note(f"{what} {error}", *below, about_secret=isinstance(error, SecretMissingError))
+    def note_error(self, what: str, error: ValueError, *below: str | int, otherwise: str = "") -> None:
+        """What an error says of something below this table, and what can stand there `otherwise`."""
+        is_secret = isinstance(error, SecretMissingError)
+        self._mistakes.note((*self._place, *below), f"{what} {error}{otherwise}", about_secret=is_secret)
 
     def take(self, key: str, parse: Callable[[str], T], default: T) -> T:
         """A text as `parse` gives it back; it raises ValueError with what is wrong."""

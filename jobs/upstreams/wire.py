@@ -8,7 +8,6 @@ from pydantic import SecretStr
 from jobs.proxy import Proxy, find_proxy, proxy_of
 from jobs.settings import Settings, SettingsError
 from jobs.upstream_address import is_same_service
-from jobs.upstreams.mistakes import SecretMissingError
 from jobs.upstreams.table import Table
 from jobs.upstreams.values import (
     certificates_of,
@@ -97,8 +96,7 @@ class Wire:
         try:
             return proxy_of(resolve(address, self._read_path))
         except ValueError as error:
-            missing = isinstance(error, SecretMissingError)
-            table.note(f'proxy {error} (or "{DIRECT}": directly)', "proxy", about_secret=missing)
+            table.note_error("proxy", error, "proxy", otherwise=f' (or "{DIRECT}": directly)')
             return None
 
     def read_certificates(self, table: Table) -> tuple[Path | None, int]:

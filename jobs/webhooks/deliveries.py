@@ -60,7 +60,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempted:
+class Outcome:
     """What a try got: a status, or the reason why there was none."""
 
     status: int | None = None
@@ -71,8 +71,7 @@ class Attempted:
         return self.status is not None and 200 <= self.status < 300
 
 
-Outcome = tuple[Delivery, Attempted]
-"""What a try of this delivery got."""
+Tried = tuple[Delivery, Outcome]
 
 
 def take(database: Database, found: Collection[Key], *, by: float = inf) -> list[Delivery]:
@@ -133,12 +132,7 @@ def renew(database: Database, sending: Collection[Delivery]) -> None:
             connection.execute(update(deliveries).where(BY_KEY).values(due_at=until), as_given(kept))
 
 
-def store_outcome(database: Database, delivery: Delivery, got: Attempted) -> str | None:
-    """Store what one try got. Returns why the endpoint was paused for it, if it was."""
-    return store_outcomes(database, [(delivery, got)]).get(delivery.webhook_id)
-
-
-def store_outcomes(database: Database, outcomes: Sequence[Outcome]) -> dict[str, str]:
+def store_outcomes(database: Database, outcomes: Sequence[Tried]) -> dict[str, str]:
     """Store what these tries got, in the order in which they ended, and when the next ones are: in one transaction,
     since each waits for its turn to write. Returns the endpoints that were paused for it, and why.
     """
@@ -155,7 +149,7 @@ def store_outcomes(database: Database, outcomes: Sequence[Outcome]) -> dict[str,
     return reasons
 
 
-def _outcome_values(now: datetime, delivery: Delivery, got: Attempted) -> dict[str, Any]:
+def _outcome_values(now: datetime, delivery: Delivery, got: Outcome) -> dict[str, Any]:
     due_at = None
     is_given_up = not got.delivered and delivery.tries >= len(SCHEDULE)
     if not got.delivered and not is_given_up:
@@ -181,9 +175,9 @@ def give_back(database: Database, taken: Collection[Delivery]) -> None:
             connection.execute(mine.values(due_at=database.now(), tries=one.tries - 1))
 
 
-def _count(connection: Connection, now: datetime, outcomes: Sequence[Outcome]) -> dict[str, str]:
+def _count(connection: Connection, now: datetime, outcomes: Sequence[Tried]) -> dict[str, str]:
     """Count failures of the endpoints in a row; which are to be paused, and why."""
-    ends: dict[str, list[Attempted]] = {}
+    ends: dict[str, list[Outcome]] = {}
     for delivery, got in outcomes:
         if not got.delivered or delivery.fails:
             ends.setdefault(delivery.webhook_id, []).append(got)
@@ -199,14 +193,14 @@ def _count(connection: Connection, now: datetime, outcomes: Sequence[Outcome]) -
             failures, since = (0, None) if got.delivered else (failures + 1, since or now)
             if reason := _why_paused(now, failures, since, got):
                 reasons[row.id] = reason
-                break
+                break  # what it got after that is not counted: it is paused
         counted.append({"of": row.id, "in_a_row": failures, "since": since})
     if counted:
         connection.execute(_COUNTED, counted)
     return reasons
 
 
-def _why_paused(now: datetime, failures: int, since: datetime | None, got: Attempted) -> str | None:
+def _why_paused(now: datetime, failures: int, since: datetime | None, got: Outcome) -> str | None:
     if got.status == GONE:
         return "the receiver answered 410 Gone"
     if since is not None and failures >= PAUSE_AFTER_FAILURES and now - since >= timedelta(seconds=PAUSE_AFTER_SECONDS):

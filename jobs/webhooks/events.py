@@ -107,7 +107,7 @@ def _add_job_events(connection: Connection, now: datetime, job_ids: Sequence[str
         connection.execute(insert(webhook_deliveries), rows)
 
 
-def first_told(connection: Connection, job_ids: Sequence[str]) -> list[str]:
+def first_with_deliveries(connection: Connection, job_ids: Sequence[str]) -> list[str]:
     """The first of these jobs whose ends make no more than `MOST_DELIVERIES` together; at least one, if any."""
     if not job_ids:
         return []

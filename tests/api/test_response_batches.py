@@ -49,7 +49,8 @@ def lines_of(client: httpx.Client, file_id: str) -> list[dict[str, Any]]:
 def test_lines_for_responses_run_as_chats_and_come_back_as_responses(
     client: httpx.Client, database: Database, valkey_client: redis.Redis
 ) -> None:
-    batch = submit(client, line("a", {**BODY, "metadata": {"of": "a"}, "store": False}), line("b"), line("c", url=None))
+    azures = line("b", url="/openai/responses?api-version=2025-03-01-preview")
+    batch = submit(client, line("a", {**BODY, "metadata": {"of": "a"}, "store": False}), azures, line("c", url=None))
     assert (batch["status"], batch["endpoint"], batch["errors"]) == ("in_progress", RESPONSES, None)
     assert [warning["code"] for warning in batch["warnings"]] == ["store"]
     first, second, third = jobs_of(database, batch)

@@ -23,7 +23,7 @@ from api.schemas.webhooks import (
 from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key
-from jobs.webhooks.deliveries import Attempted, store_outcome, take
+from jobs.webhooks.deliveries import Outcome, store_outcomes, take
 from jobs.webhooks.endpoints import MOST_ENDPOINTS
 from jobs.webhooks.events import BATCH_ENDS, DEFAULT_EVENTS
 from tests.api.callers import calling, code_of
@@ -93,7 +93,7 @@ def test_a_test_is_a_delivery_that_can_be_looked_at_and_replayed(client: httpx.C
     event_id = DeliveryObject.model_validate(sent.json()).event_id
     found = due_in(database)
     [taken] = take(database, found)
-    store_outcome(database, taken, Attempted(204))
+    store_outcomes(database, [(taken, Outcome(204))])
     page = DeliveryList.model_validate(client.get(f"{path}/deliveries", params={"status": "delivered"}).json())
     assert [(one.event_id, one.type, one.tries, one.last_status) for one in page.data] == [
         (event_id, "webhook.test", 1, 204)

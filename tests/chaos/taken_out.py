@@ -74,8 +74,8 @@ MUTANTS = (
         [
             (
                 "jobs/lifecycle/rescue.py",
-                "_rescue(database, jobs.c.lease_until < (run_out_before or database.now()), limit)",
-                "_rescue(database, jobs.c.worker.is_not(None), limit)",
+                "_rescue(database, jobs.c.lease_until < (run_out_before or database.now()))",
+                "_rescue(database, jobs.c.worker.is_not(None))",
             ),
             # Else this look finds none, and nothing is rescued before its time.
             ("jobs/lifecycle/rescue.py", "IN_PROGRESS, jobs.c.lease_until < database.now())", "IN_PROGRESS)"),

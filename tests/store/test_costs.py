@@ -12,6 +12,7 @@ from jobs.lifecycle.lost import read_lost_text, store_lost_count
 from jobs.lifecycle.transitions import fail, finish, finish_many, release, retry
 from jobs.model.cost import Cost, CostSum, KnownCost
 from jobs.model.records import Usage
+from jobs.store import costs
 from jobs.store.costs import add_costs, read_costs, read_project_usage
 from jobs.store.queries import read_attempts, read_batch
 from jobs.tables import attempts, batches
@@ -109,8 +110,11 @@ def test_what_a_worker_of_the_version_before_has_stored_is_unknown(store: Store)
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 4])
-def test_the_usage_of_a_project_is_by_model_and_upstream_and_of_its_time_only(store: Store, at_once: int) -> None:
-    read_usage = partial(read_project_usage, store.database, "news", jobs_at_once=at_once)
+def test_the_usage_of_a_project_is_by_model_and_upstream_and_of_its_time_only(
+    store: Store, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(costs, "JOBS_AT_ONCE", at_once)
+    read_usage = partial(read_project_usage, store.database, "news")
     for model, currency in (("m1", "USD"), ("m1", "USD"), ("m2", None)):
         job_id = submit_job(store.database, new_job(model=model), project="news").id
         store.claim(job_id)

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 from sqlalchemy import select, update
 
+from jobs.lifecycle import rescue
 from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.rescue import cancel_job, expire_and_cancel_queued
 from jobs.lifecycle.transitions import release, retry
@@ -58,13 +59,16 @@ def test_a_job_that_is_both_cancelled_and_past_its_time_is_cancelled(store: Stor
     assert [change.status for change in expire_and_cancel_queued(store.database)] == [JobStatus.CANCELLED]
 
 
-def test_no_more_jobs_end_in_one_transaction_than_it_was_told_and_the_oldest_first(store: Store) -> None:
+def test_no_more_jobs_end_in_one_transaction_than_its_bound_and_the_oldest_first(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rescue, "MOST_ENDED", 3)
     _, ids = store.submit_batch(5, expires_at=store.clock.after(1))
     asked = store.running()
     cancel_job(store.database, asked)
     release(store.database, asked, 1, written())
     store.clock.advance(1)
-    ended = [[change.id for change in expire_and_cancel_queued(store.database, limit=3)] for _ in range(3)]
+    ended = [[change.id for change in expire_and_cancel_queued(store.database)] for _ in range(3)]
     assert ended == [[asked, *ids[:2]], ids[2:], []]
 
 

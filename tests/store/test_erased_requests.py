@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import Connection, select
 
+from jobs.dispatch.due import BY_ID
 from jobs.intake import drafts as drafts_module
 from jobs.intake.drafts import Draft
 from jobs.intake.submission import BatchOptions, submit_batch, submit_job
@@ -59,7 +60,7 @@ def test_a_round_of_deleting_erases_a_job_however_slow_the_database_is(
     ids = [submit_job(store.database, job_of(size)).id for size in (500, 9000)]
     for job_id in ids:
         cancel_job(store.database, job_id)
-    rounds = [erase.erase_some_jobs(store.database, jobs.c.id.in_(ids)) for _ in range(3)]
+    rounds = [erase.erase_some_jobs(store.database, jobs.c.id.in_(ids), BY_ID) for _ in range(3)]
     assert rounds == [1, 1, 0]
 
 

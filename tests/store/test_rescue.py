@@ -3,6 +3,9 @@
 from functools import partial
 from hashlib import sha256
 
+import pytest
+
+from jobs.lifecycle import rescue
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.lifecycle.rescue import cancel_job, rescue_dead, rescue_lost
 from jobs.lifecycle.transitions import finish
@@ -102,11 +105,14 @@ def test_a_lease_that_still_holds_is_left_alone(store: Store) -> None:
     assert store.rows() == before
 
 
-def test_a_rescue_takes_no_more_than_it_was_told_and_the_oldest_first(store: Store) -> None:
+def test_a_rescue_takes_no_more_than_its_bound_and_the_oldest_first(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rescue, "_MOST_RESCUED", 3)
     ids = sorted(store.running() for _ in range(5))
     store.clock.advance(LEASE + 1)
-    assert [change.id for change in rescue_lost(store.database, limit=3)] == ids[:3]
-    assert [change.id for change in rescue_lost(store.database, limit=3)] == ids[3:]
+    assert [change.id for change in rescue_lost(store.database)] == ids[:3]
+    assert [change.id for change in rescue_lost(store.database)] == ids[3:]
 
 
 def test_eight_rescues_at_once_count_one_crash_each(store: Store) -> None:

@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from functools import partial
 
+import pytest
 from sqlalchemy import func, select
 
 from jobs.intake.submission import BatchOptions, submit_batch
@@ -146,3 +147,12 @@ def test_a_lane_whose_state_cannot_be_read_begins_anew(store: Store) -> None:
     with store.database.write() as connection:
         connection.execute(lanes.insert().values(row))
     assert reserved_by(store.database, [upstream("default")], 5) == [job_id]
+
+
+@pytest.mark.parametrize("turns", ["{", "7", '{"alone_at": 1}', '{"alone_at": {"default": "long ago"}}'])
+def test_turns_that_cannot_be_read_do_not_stop_the_lane(store: Store, turns: str) -> None:
+    job_id = store.submit()
+    row = {"upstream": "default", "model": "m1", "turns": turns, "updated_at": store.clock.now}
+    with store.database.write() as connection:
+        connection.execute(lanes.insert().values(row))
+    assert take_due(store.database, 1, HINT_SECONDS) == [job_id]

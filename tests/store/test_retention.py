@@ -1,6 +1,6 @@
 """What has ended is deleted when its time has come, by its own words or its project's, and nothing before its end."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
@@ -133,17 +133,27 @@ def test_the_default_of_a_project_holds_for_what_says_nothing_itself(store: Stor
     assert waiting in ids(store)
 
 
-def test_uploads_expire_by_the_default_of_their_project(store: Store) -> None:
+def test_uploads_expire_by_the_default_of_their_project_as_it_is_now(store: Store) -> None:
+    """Before, a default that was lifted still held for what had come meanwhile."""
+
     def upload(name: str, seconds: int | None = None) -> None:
         add_upload(store.database, name, project="news", filename=name, size=1, seconds=seconds)
+
+    def expires_at(name: str) -> datetime | None:
+        file = read_file(store.database, name, project="news")
+        assert file is not None
+        return file.expires_at
 
     upload("file_before")
     upload("file_own", 10 * DAY)
     set_keep_seconds(store.database, "news", DAY)
     upload("file_after")
-    after = read_file(store.database, "file_after", project="news")
-    assert after is not None
-    assert after.expires_at == store.clock.after(DAY)
+    assert expires_at("file_before") == expires_at("file_after") == store.clock.after(DAY)
+    assert expires_at("file_own") == store.clock.after(10 * DAY)
     assert delete_expired(store.database) == []
+    set_keep_seconds(store.database, "news", None)
     store.clock.advance(DAY)
+    assert delete_expired(store.database) == []
+    assert expires_at("file_after") is None
+    set_keep_seconds(store.database, "news", DAY)
     assert set(delete_expired(store.database)) == {"file_before", "file_after"}

@@ -6,10 +6,12 @@ import pytest
 from sqlalchemy import select
 
 from jobs.intake.idempotency import ERASED, IdempotencyKey, KeyReusedError, find_key
-from jobs.intake.submission import submit_job
-from jobs.lifecycle import erase
-from jobs.lifecycle.erase import erase_job
+from jobs.intake.submission import BatchOptions, submit_batch, submit_job
+from jobs.lifecycle import erase, responses
+from jobs.lifecycle.cancel_batch import cancel_batch
+from jobs.lifecycle.erase import erase_job, hide_batch
 from jobs.lifecycle.retention import delete_some
+from jobs.model.ids import response_id
 from jobs.model.retention import Retention
 from jobs.store.database import Database
 from jobs.store.projects import set_keep_seconds
@@ -100,3 +102,27 @@ def test_a_key_whose_job_was_deleted_is_forgotten_and_still_not_used_twice(store
     with pytest.raises(KeyReusedError):
         submit_job(store.database, new_job(), idempotency_key=IdempotencyKey("canary", "other"))
     assert not submit_job(store.database, new_job(), idempotency_key=IdempotencyKey("new", "print")).repeated
+
+
+def test_a_key_is_not_used_twice_after_two_have_deleted_its_batch(store: Store) -> None:
+    """Two sweepers, or two DELETEs. The key was hashed twice then, and a late retry made a second batch."""
+    kept = BatchOptions(idempotency_key=IdempotencyKey("k", "print"))
+    batch_id = submit_batch(store.database, [new_job()], kept).id
+    cancel_batch(store.database, batch_id)
+    assert [hide_batch(store.database, batch_id) for _ in range(2)] == [True, True]
+    again = submit_batch(store.database, [new_job()], kept)
+    assert (again.id, again.repeated) == (batch_id, True)
+
+
+def test_a_key_is_not_used_twice_after_two_have_deleted_its_response(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker may have listed it before the API erased it."""
+    key = IdempotencyKey("k", "print")
+    job_id = submit_job(store.database, new_job(), idempotency_key=key, response={}).id
+    once = responses._end_and_erase
+    monkeypatch.setattr(responses, "_end_and_erase", lambda *which: [*once(*which), *once(*which)])
+    changes = responses.delete_response(store.database, response_id(job_id), project="default")
+    assert [change.id for change in changes or []] == [job_id]
+    again = submit_job(store.database, new_job(), idempotency_key=key, response={})
+    assert (again.id, again.repeated) == (job_id, True)

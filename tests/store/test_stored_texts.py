@@ -2,7 +2,9 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,7 @@ from jobs.model.status import FINAL, JobStatus
 from jobs.store.search import JobFilter, list_jobs
 from jobs.store.stored_texts import read_longest, read_stored
 from tests.store.kept_texts import LONG, again, expected, kept_rows, stored
-from tests.store.store_fixtures import LEASE, LIMITED, REFUSED, USAGE, Store, store, written
+from tests.store.store_fixtures import LEASE, LIMITED, REFUSED, START, USAGE, Store, store, written
 from tests.text_so_far import read_text_so_far
 
 __all__ = ["store"]  # a fixture
@@ -41,6 +43,27 @@ def test_later_attempts_that_write_less_cost_no_text(store: Store, end: str) -> 
     assert proof is not None
     assert (proof.bytes, proof.sha256) == expected(LONG, 1)[2:]
     assert [job.id for job in list_jobs(store.database, JobFilter(text="roof"), project=None, after=None, limit=5)[0]]
+
+
+@pytest.mark.parametrize("is_longer", [True, False])
+def test_what_stands_beside_a_text_is_of_the_attempt_that_wrote_it(store: Store, is_longer: bool) -> None:
+    """Annotations have places in the text. Of an earlier attempt only its counts and times are known."""
+    job_id = store.submit()
+    again(store, job_id, LONG)
+    attempt = store.claim(job_id).attempt
+    last = written(LONG * 2 if is_longer else "Rain")
+    beside: dict[str, Any] = {
+        "finish_reason": "length",
+        "upstream_id": "u1",
+        "upstream_model": "m1-large",
+        "message": {"refusal": "x"},
+    }
+    began = store.clock.after(5)
+    assert fail(store.database, job_id, attempt, replace(last, first_delta_at=began, **beside), REFUSED)
+    job = store.job(job_id)
+    assert job.text_attempt == (2 if is_longer else 1)
+    assert {name: getattr(job, name) for name in beside} == (beside if is_longer else dict.fromkeys(beside))
+    assert job.first_delta_at == (began if is_longer else START)
 
 
 @pytest.mark.parametrize("leave", ["limit", "release", "crash"])

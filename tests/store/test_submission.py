@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from jobs.intake import idempotency
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError, forget_keys
 from jobs.intake.submission import BatchOptions, NewJob, submit_batch, submit_job
 from jobs.model.ids import new_id
@@ -139,13 +140,16 @@ def test_the_same_key_and_body_for_another_path_are_refused(store: Store) -> Non
     assert count(store.database, jobs) == 1
 
 
-def test_old_keys_are_forgotten_the_oldest_first_and_so_many_at_a_time(store: Store) -> None:
+def test_old_keys_are_forgotten_the_oldest_first_and_so_many_at_a_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "_MOST_FORGOTTEN", 2)
     keys = [IdempotencyKey.of(name, "/v1/jobs", b"body") for name in ("a", "b", "c", "d")]
     first = [submit(store, key) for key in keys[:3]]
     store.clock.advance(100)
     last = submit(store, keys[3])
     assert forget_keys(store.database, 101) == 0
-    assert forget_keys(store.database, 99, limit=2) == 2
+    assert forget_keys(store.database, 99) == 2
     assert count(store.database, idempotency_keys) == 2
     assert submit(store, keys[2]) == first[2]
     assert forget_keys(store.database, 99) == 1

@@ -12,7 +12,7 @@ from jobs.lifecycle.rescue import cancel_job, expire_and_cancel_queued, rescue_l
 from jobs.lifecycle.transitions import cancel_running, fail, finish, finish_many, retry
 from jobs.store.database import Database
 from jobs.webhooks import events
-from jobs.webhooks.events import BATCH_ENDS, BATCH_HOLDS, JOB_ENDS, RESPONSE_ENDS, first_told
+from jobs.webhooks.events import BATCH_ENDS, BATCH_HOLDS, JOB_ENDS, RESPONSE_ENDS, first_with_deliveries
 from tests.store.plans import plans_of
 from tests.store.store_fixtures import REFUSED, USAGE, Store, counted, new_job, store, written
 from tests.store.test_webhook_events import listen, told
@@ -118,7 +118,7 @@ def test_the_end_of_a_job_without_a_batch_counts_each_listener_once(
     listen(store, *JOB_ENDS)
     ids = [store.submit() for _ in range(3)]
     with store.database.read() as connection:
-        assert first_told(connection, ids) == ids[:2]
+        assert first_with_deliveries(connection, ids) == ids[:2]
 
 
 def test_sqlite_reads_no_endpoint_of_other_batches(sqlite_database: Database) -> None:

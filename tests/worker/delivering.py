@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from jobs.store.database import Database
-from jobs.webhooks.deliveries import Attempted, Delivery, take
+from jobs.webhooks.deliveries import Delivery, Outcome, store_outcomes, take
 from jobs.webhooks.due import DueEndpoints, first_due
 from jobs.webhooks.endpoints import create_endpoint
 from jobs.webhooks.past import send_test
 from tests.store.store_fixtures import Store
 
-FAILED = Attempted(status=500)
-TAKEN = Attempted(status=204)
+FAILED = Outcome(status=500)
+TAKEN = Outcome(status=204)
 
 
 @pytest.fixture(autouse=True)
@@ -51,3 +51,8 @@ def take_one(store: Store) -> Delivery:
     """Take the only one that is due."""
     [taken] = take(store.database, due(store))
     return taken
+
+
+def store_outcome(store: Store, delivery: Delivery, got: Outcome) -> str | None:
+    """Store what one try got. Why the endpoint was paused for it, if it was."""
+    return store_outcomes(store.database, [(delivery, got)]).get(delivery.webhook_id)

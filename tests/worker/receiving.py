@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 
 from jobs.webhooks.addresses import LookUp, look_up
-from jobs.webhooks.deliveries import Attempted, Delivery
+from jobs.webhooks.deliveries import Delivery, Outcome
 from tests.store.store_fixtures import START
 from worker.webhooks.sender import Sender
 
@@ -101,7 +101,7 @@ def delivery_to(url: str, body: str = '{"id":"evt_1"}', secrets: Sequence[str] =
     return Delivery("wh_1", "evt_1", "default", url, body, 1, secrets, fails=False)
 
 
-def send(url: str, find: LookUp = look_up, allowed: Sequence[object] = LOOPBACK, **more: object) -> Attempted:
+def send(url: str, find: LookUp = look_up, allowed: Sequence[object] = LOOPBACK, **more: object) -> Outcome:
     """Send one, as of `START`."""
     sender = Sender(allowed, find=find)  # type: ignore[arg-type]
     return asyncio.run(sender.send(delivery_to(url, **more), START))  # type: ignore[arg-type]

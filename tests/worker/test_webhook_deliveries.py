@@ -8,13 +8,13 @@ from sqlalchemy import select
 
 from jobs.store.database import Database
 from jobs.tables import webhook_deliveries
-from jobs.webhooks.deliveries import SCHEDULE, LateTurnError, give_back, renew, store_outcome, store_outcomes, take
+from jobs.webhooks.deliveries import SCHEDULE, LateTurnError, give_back, renew, store_outcomes, take
 from jobs.webhooks.endpoints import read_endpoint, rotate_secret
 from jobs.webhooks.past import KEPT_DAYS, clear_deliveries, read_delivery
 from jobs.webhooks.waiting import TAKEN_SECONDS
 from tests.store.plans import plans_of
 from tests.store.store_fixtures import Store, at_once, store
-from tests.worker.delivering import FAILED, TAKEN, due, event_for, make, take_one, without_jitter
+from tests.worker.delivering import FAILED, TAKEN, due, event_for, make, store_outcome, take_one, without_jitter
 
 __all__ = ["store", "without_jitter"]  # fixtures
 
@@ -34,7 +34,7 @@ def test_a_delivery_whose_process_died_is_taken_by_another_with_the_same_id(stor
     store.clock.advance(0.1)
     again = take_one(store)
     assert (again.event_id, again.body, again.tries) == (dead.event_id, dead.body, 2)
-    store_outcome(store.database, dead, FAILED)
+    store_outcome(store, dead, FAILED)
     past = read_delivery(store.database, again.webhook_id, again.event_id)
     assert past is not None
     assert past.last_status is None, "the outcome of a try that was taken over"
@@ -61,8 +61,8 @@ def test_a_renewal_that_comes_after_the_outcome_changes_nothing(store: Store) ->
     failed, delivered = (event_for(store, webhook_id) for _ in range(2))
     taken = take(store.database, due(store))
     assert [one.event_id for one in taken] == [failed, delivered]
-    store_outcome(store.database, taken[0], FAILED)
-    store_outcome(store.database, taken[1], TAKEN)
+    store_outcome(store, taken[0], FAILED)
+    store_outcome(store, taken[1], TAKEN)
     renew(store.database, taken)
     with store.database.read() as connection:
         query = select(webhook_deliveries.c.due_at).order_by(webhook_deliveries.c.event_id)

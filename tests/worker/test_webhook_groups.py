@@ -12,7 +12,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import DataError, OperationalError
 
 from jobs.store.database import Database
-from jobs.webhooks.deliveries import SCHEDULE, Attempted, Delivery, Outcome, store_outcomes, take
+from jobs.webhooks.deliveries import SCHEDULE, Delivery, Outcome, Tried, store_outcomes, take
 from jobs.webhooks.endpoints import read_endpoint
 from jobs.webhooks.past import read_delivery, send_test
 from tests.api.watching import PATIENCE_SECONDS, wait_until
@@ -27,7 +27,7 @@ from worker.webhooks.outcomes import Outcomes
 
 __all__ = ["store", "without_jitter"]  # fixtures
 
-GONE = Attempted(status=410)
+GONE = Outcome(status=410)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ class Storing:
         self._refuse = refuse
         monkeypatch.setattr(outcomes, "store_outcomes", self._store)
 
-    def _store(self, _database: Database, together: Sequence[Outcome]) -> dict[str, str]:
+    def _store(self, _database: Database, together: Sequence[Tried]) -> dict[str, str]:
         events = [delivery.event_id for delivery, _ in together]
         self.groups.append(events)
         if refused := self._refuse(events):
@@ -172,7 +172,7 @@ class SlowForOne:
         self._slow = slow
         self.begun: list[Delivery] = []
 
-    async def send(self, delivery: Delivery, _now: datetime) -> Attempted:
+    async def send(self, delivery: Delivery, _now: datetime) -> Outcome:
         self.begun.append(delivery)
         if delivery.project == self._slow:
             await asyncio.Event().wait()
@@ -197,7 +197,7 @@ def test_slow_receivers_with_a_backlog_leave_another_project_its_turns_and_few_t
     deliverer = Deliverer(database, sender)  # type: ignore[arg-type]
     groups: list[int] = []
 
-    def store_when_all_have_come(asked: Database, together: Sequence[Outcome]) -> dict[str, str]:
+    def store_when_all_have_come(asked: Database, together: Sequence[Tried]) -> dict[str, str]:
         if not groups:
             wait_until(lambda: len(deliverer._outcomes._unstored) == len(wanted))
         groups.append(len(together))

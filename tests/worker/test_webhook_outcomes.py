@@ -6,11 +6,11 @@ from sqlalchemy import func, select, update
 
 from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.tables import webhook_deliveries, webhooks
-from jobs.webhooks.deliveries import SCHEDULE, Attempted, store_outcome, take
+from jobs.webhooks.deliveries import SCHEDULE, Outcome, take
 from jobs.webhooks.endpoints import change_endpoint, delete_endpoint, read_endpoint
 from jobs.webhooks.past import KEPT_DAYS, clear_deliveries, list_deliveries, read_delivery, replay
 from tests.store.store_fixtures import Store, store
-from tests.worker.delivering import FAILED, TAKEN, due, event_for, make, take_one, without_jitter
+from tests.worker.delivering import FAILED, TAKEN, due, event_for, make, store_outcome, take_one, without_jitter
 
 __all__ = ["store", "without_jitter"]  # fixtures
 
@@ -26,8 +26,8 @@ def test_the_schedule_is_kept_and_then_it_is_given_up(store: Store) -> None:
         taken = take_one(store)
         assert taken.tries == number + 1
         if number < len(SCHEDULE) - 1:
-            assert store_outcome(store.database, taken, FAILED) is None
-    reason = store_outcome(store.database, taken, Attempted(error="no answer"))
+            assert store_outcome(store, taken, FAILED) is None
+    reason = store_outcome(store, taken, Outcome(error="no answer"))
     past = read_delivery(store.database, webhook_id, event_id)
     assert past is not None
     assert (past.status, past.tries, past.due_at, past.last_error) == ("failed", 7, None, "no answer")
@@ -40,7 +40,7 @@ def test_the_schedule_is_kept_and_then_it_is_given_up(store: Store) -> None:
 def test_what_was_taken_is_delivered_once_and_for_all(store: Store) -> None:
     webhook_id = make(store)
     event_id = event_for(store, webhook_id)
-    assert store_outcome(store.database, take_one(store), TAKEN) is None
+    assert store_outcome(store, take_one(store), TAKEN) is None
     store.clock.advance(100_000)
     assert due(store) == []
     past = read_delivery(store.database, webhook_id, event_id)
@@ -51,7 +51,7 @@ def test_what_was_taken_is_delivered_once_and_for_all(store: Store) -> None:
 def test_a_receiver_that_is_gone_is_paused_at_once_and_delivered_to_when_it_is_resumed(store: Store) -> None:
     webhook_id = make(store)
     first = event_for(store, webhook_id)
-    assert store_outcome(store.database, take_one(store), Attempted(status=410)) == "the receiver answered 410 Gone"
+    assert store_outcome(store, take_one(store), Outcome(status=410)) == "the receiver answered 410 Gone"
     second = event_for(store, webhook_id)
     store.clock.advance(100_000)
     assert due(store) == []
@@ -67,7 +67,7 @@ def test_an_endpoint_that_takes_something_in_between_is_not_paused(store: Store)
         event_for(store, webhook_id)
     for got in (FAILED, FAILED, FAILED, TAKEN, FAILED, FAILED, FAILED):
         [taken, *_] = take(store.database, due(store)[:1])
-        assert store_outcome(store.database, taken, got) is None
+        assert store_outcome(store, taken, got) is None
         store.clock.advance(90_000)
     endpoint = read_endpoint(store.database, webhook_id, project="default")
     assert endpoint is not None
@@ -88,7 +88,7 @@ def test_a_replay_sends_an_event_again_under_its_id(store: Store) -> None:
     webhook_id = make(store)
     delivered, lost = event_for(store, webhook_id), event_for(store, webhook_id)
     for taken in take(store.database, due(store)):
-        store_outcome(store.database, taken, TAKEN)
+        store_outcome(store, taken, TAKEN)
     with store.database.write() as connection:
         given_up = update(webhook_deliveries).where(webhook_deliveries.c.event_id == lost)
         connection.execute(given_up.values(given_up_at=store.clock.now, delivered_at=None, tries=7))
@@ -104,7 +104,7 @@ def test_deliveries_are_listed_by_page_and_status(store: Store) -> None:
     webhook_id = make(store)
     ids = [event_for(store, webhook_id) for _ in range(3)]
     [taken, *_] = take(store.database, due(store)[:1])
-    store_outcome(store.database, taken, TAKEN)
+    store_outcome(store, taken, TAKEN)
     page, more = list_deliveries(store.database, webhook_id, status=None, after=None, limit=2)
     assert ([one.event_id for one in page], more) == ([ids[2], ids[1]], True)
     rest, more = list_deliveries(store.database, webhook_id, status=None, after=ids[1], limit=2)

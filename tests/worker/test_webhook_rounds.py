@@ -5,13 +5,13 @@ nothing that is sent by mistake or never.
 import pytest
 
 from jobs.webhooks import endpoints, waiting
-from jobs.webhooks.deliveries import store_outcome, take
+from jobs.webhooks.deliveries import take
 from jobs.webhooks.endpoints import read_endpoint
 from jobs.webhooks.past import clear_deliveries, replay
 from jobs.webhooks.waiting import TAKEN_SECONDS
 from tests.store.plans import plans_of
 from tests.store.store_fixtures import Store, store
-from tests.worker.delivering import FAILED, due, without_jitter
+from tests.worker.delivering import FAILED, due, store_outcome, without_jitter
 from tests.worker.webhook_rounds import (
     changed,
     due_times,
@@ -89,7 +89,7 @@ def test_who_resumes_second_leaves_the_tries_alone_that_have_begun(store: Store)
     webhook_id, found = waiting_events(store, 1)
     pause(store, webhook_id)
     resume(store, webhook_id)
-    store_outcome(store.database, take(store.database, found)[0], FAILED)
+    store_outcome(store, take(store.database, found)[0], FAILED)
     later = due_times(store)
     waiting.bring_forward(store.database, webhook_id)
     resume(store, webhook_id)

@@ -18,7 +18,7 @@ from jobs.webhooks.addresses import (
     is_permitted,
     look_up,
 )
-from jobs.webhooks.deliveries import Attempted
+from jobs.webhooks.deliveries import Outcome
 from tests.store.store_fixtures import START
 from tests.upstream.test_tls import serving
 from tests.worker.receiving import LOOPBACK, SECRET, TAKEN, delivery_to, receiving, send
@@ -123,7 +123,7 @@ def test_a_name_that_changes_its_answer_is_connected_to_where_it_was_checked() -
             asked.append(host)
             return answers.pop(0)
 
-        assert send(f"http://app.example:{receiver.port}/hook", find=find) == Attempted(204)
+        assert send(f"http://app.example:{receiver.port}/hook", find=find) == Outcome(204)
         assert asked == ["app.example"]
         [request] = receiver.received
         assert request.headers["host"] == f"app.example:{receiver.port}"
@@ -147,7 +147,7 @@ def test_no_redirect_is_followed() -> None:
     with receiving() as inward:
         moved = f"HTTP/1.1 307 Moved\r\nlocation: {inward.url}\r\ncontent-length: 0\r\n\r\n".encode()
         with receiving(moved) as receiver:
-            assert send(receiver.url) == Attempted(307)
+            assert send(receiver.url) == Outcome(307)
             assert len(receiver.received) == 1
         assert inward.received == []
 
@@ -156,7 +156,7 @@ def test_no_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) ->
     with receiving() as proxy, receiving() as receiver:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
-        assert send(receiver.url) == Attempted(204)
+        assert send(receiver.url) == Outcome(204)
         assert (len(proxy.received), len(receiver.received)) == (0, 1)
 
 
@@ -165,7 +165,7 @@ ENDLESS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nnever\r\n"
 
 def test_an_answer_without_end_is_its_status() -> None:
     with receiving(ENDLESS) as receiver:
-        assert send(receiver.url) == Attempted(200)
+        assert send(receiver.url) == Outcome(200)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_receiver_that_does_not_answer_is_given_up_in_time(
 ) -> None:
     monkeypatch.setattr(worker.webhooks.sender, "TOTAL_SECONDS", 0.3)
     with receiving(answer) as receiver:
-        assert send(receiver.url) == Attempted(error="no answer within 0.3 s")
+        assert send(receiver.url) == Outcome(error="no answer within 0.3 s")
         assert len(receiver.received) == 1
 
 
@@ -190,7 +190,7 @@ def test_a_name_server_that_hangs_costs_no_more_than_its_time(monkeypatch: pytes
             receiver.freed.wait(60)
             return []
 
-        assert send(receiver.url, find=find) == Attempted(error="no answer within 0.3 s")
+        assert send(receiver.url, find=find) == Outcome(error="no answer within 0.3 s")
 
 
 @pytest.mark.parametrize(
@@ -207,8 +207,8 @@ def test_an_answer_that_is_none_is_a_failure(answer: bytes) -> None:
 def test_hints_before_an_answer_are_read_up_to_a_bound(hint: bytes) -> None:
     few, many = hint * 100, hint * (MOST_ANSWER_BYTES // len(hint) + 400)
     with receiving(few + TAKEN, many + TAKEN) as receiver:
-        assert send(receiver.url) == Attempted(204)
-        assert send(receiver.url) == Attempted(error="no valid answer: no end within 32 KiB")
+        assert send(receiver.url) == Outcome(204)
+        assert send(receiver.url) == Outcome(error="no valid answer: no end within 32 KiB")
         assert len(receiver.received) == 2
 
 
@@ -224,7 +224,7 @@ def test_the_certificate_is_checked_against_the_name(trusted: bool) -> None:
     context = ssl.create_default_context()
     authority.configure_trust(context)
 
-    async def story() -> Attempted:
+    async def story() -> Outcome:
         certificate = authority.issue_cert("app.example" if trusted else "other.example")
         async with serving(certificate, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n") as server:
             sender = Sender(LOOPBACK, context, lambda *_: ["127.0.0.1"])

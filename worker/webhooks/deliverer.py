@@ -20,9 +20,9 @@ from typing import ParamSpec, TypeVar
 from jobs.store.database import DATABASE_ERRORS, Database, driver_message
 from jobs.webhooks.deliveries import (
     RENEW_SECONDS,
-    Attempted,
     Delivery,
     LateTurnError,
+    Outcome,
     give_back,
     renew,
     take,
@@ -176,7 +176,7 @@ class Deliverer:
             got = await self._sender.send(delivery, datetime.now(UTC))
         except Exception as error:  # it counts as a try: what always fails must not be tried for ever
             log.exception("a webhook cannot be sent", extra={"webhook_id": delivery.webhook_id})
-            got = Attempted(error=type(error).__name__)
+            got = Outcome(error=type(error).__name__)
         verb = "deliver" if got.delivered else "deliver failed"
         extra = {"webhook_id": delivery.webhook_id, "event_id": delivery.event_id}
         log.info("%s: try %d, HTTP %s", verb, delivery.tries, got.status, extra=extra)

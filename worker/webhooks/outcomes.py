@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from logging import getLogger
 
 from jobs.store.database import DATABASE_ERRORS, Database, driver_message, is_transient
-from jobs.webhooks.deliveries import Attempted, Delivery, Outcome, store_outcomes
+from jobs.webhooks.deliveries import Delivery, Outcome, Tried, store_outcomes
 from jobs.webhooks.keys import Key
 
 log = getLogger(__name__)
@@ -24,7 +24,7 @@ class Outcomes:
         self._ask = ask
         self._storing = asyncio.Lock()
         self._lock = threading.Lock()  # of `_waiting`, which the loop fills and the thread empties
-        self._waiting: dict[Key, Outcome] = {}
+        self._waiting: dict[Key, Tried] = {}
         self._unstored: dict[Key, bool] = {}  # and whether it was delivered
 
     def __contains__(self, delivery: Delivery) -> bool:
@@ -35,7 +35,7 @@ class Outcomes:
         """Whether its receiver has taken this one, which is still to be stored."""
         return self._unstored.get(_key_of(delivery), False)
 
-    async def store(self, delivery: Delivery, got: Attempted) -> None:
+    async def store(self, delivery: Delivery, got: Outcome) -> None:
         """It ends when this is stored, or was refused: then it is sent again, with the same id."""
         key = _key_of(delivery)
         self._unstored[key] = got.delivered
@@ -67,7 +67,7 @@ class Outcomes:
                     extra = {"webhook_id": one[0].webhook_id, "event_id": one[0].event_id}
                     log.warning("the outcome of a webhook is not stored: %s", driver_message(refused), extra=extra)
 
-    def _store(self, together: Sequence[Outcome]) -> None:
+    def _store(self, together: Sequence[Tried]) -> None:
         for webhook_id, reason in store_outcomes(self._database, together).items():
             log.warning("pause webhook: %s", reason, extra={"webhook_id": webhook_id})
 

@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 
 from jobs.bounded_stream import BoundedBackend
 from jobs.webhooks.addresses import LookUp, Network, ReceiverRefusedError, check_addresses, check_url, look_up
-from jobs.webhooks.deliveries import Attempted, Delivery
+from jobs.webhooks.deliveries import Delivery, Outcome
 from jobs.webhooks.lookups import LOOKUP_SECONDS, Lookups
 
 TOTAL_SECONDS = 15.0
@@ -38,19 +38,19 @@ class Sender:
         self._allowed = allowed
         self._tls = tls or httpx.create_ssl_context()
 
-    async def send(self, delivery: Delivery, now: datetime) -> Attempted:
+    async def send(self, delivery: Delivery, now: datetime) -> Outcome:
         """Make one try. Whatever happens is what it got."""
         try:
             async with asyncio.timeout(TOTAL_SECONDS):
-                return Attempted(await self._post(delivery, now))
+                return Outcome(await self._post(delivery, now))
         except TimeoutError:
-            return Attempted(error=f"no answer within {TOTAL_SECONDS:g} s")
+            return Outcome(error=f"no answer within {TOTAL_SECONDS:g} s")
         except ReceiverRefusedError as refused:
-            return Attempted(error=f"the URL {refused}")
+            return Outcome(error=f"the URL {refused}")
         except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-            return Attempted(error=f"no connection: {_words(error)}")
+            return Outcome(error=f"no connection: {_words(error)}")
         except _NO_ANSWER as error:
-            return Attempted(error=f"no valid answer: {_words(error)}")
+            return Outcome(error=f"no valid answer: {_words(error)}")
 
     async def _post(self, delivery: Delivery, now: datetime) -> int:
         check_url(delivery.url)
