@@ -80,7 +80,10 @@ class Parts:
 
     def resume(self, running: ActiveAttempt, claimed: Claimed) -> None:
         """Take over what earlier attempts wrote of the text that this one continues."""
-        if not claimed.segments or not running.text:
+        if not claimed.segments:
+            return
+        if not running.text:  # it was lost with them, and the row of this attempt has them from the claim
+            retry_until_stored(running, note_segments, self._database, running.job.id, running.attempt, ())
             return
         length = len(running.text.encode())
         kept = clip(claimed.segments, length)

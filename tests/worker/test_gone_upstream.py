@@ -24,15 +24,7 @@ SEGMENT = Segment(1, 0, len(LEFT), "one", "length", Usage(10, None, 8, None, 18,
 
 def leave_text(database: Database, job_id: str, *segments: Segment) -> None:
     """Let the job's first attempt write this much, and lose its worker."""
-    assert (
-        claim_now(
-            database,
-            job_id,
-            "w0",
-            60,
-        )
-        is not None
-    )
+    assert claim_now(database, job_id, "w0", 60) is not None
     if segments:
         assert note_segments(database, job_id, 1, segments)
     assert renew(database, "w0", [Checkpoint(job_id, 1, LEFT, 5, THOUGHT)], 60)
@@ -61,6 +53,29 @@ def test_an_attempt_whose_upstream_has_left_the_file_keeps_the_text_that_it_was_
     job, stored = job_and_text(database, job_id)
     assert (job.status, stored, job.failures) == (JobStatus.COMPLETED, LEFT + REST, 0)
     assert load_segments(history(database, job_id)[2].segments)[:1] == segments
+
+
+def test_an_attempt_that_finds_no_text_to_continue_hands_on_nothing_of_how_it_was_written(
+    sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = sqlite_database
+    job_id = submit(database, on_interrupt="continue", max_continuations=8)
+    assert claim_now(database, job_id, "w0", 60) is not None
+    assert note_segments(database, job_id, 1, [SEGMENT])
+    expire_lease(database, job_id)
+    assert rescue_lost(database)
+    with open_worker(database, small_settings(redis_url, "http://nowhere.test")) as worker:
+        find = worker.upstreams.find
+
+        def lose_and_find(name: str) -> UpstreamSpec | None:
+            worker.running.stop(job_id, StopReason.LOST)
+            return find(name)
+
+        monkeypatch.setattr(worker.upstreams, "find", lose_and_find)
+        assert worker.run(job_id)
+    first, second = history(database, job_id)
+    assert load_segments(first.segments) == (SEGMENT,)
+    assert (second.outcome, load_segments(second.segments)) == (None, ())
 
 
 @pytest.mark.parametrize("is_gone", [False, True])
