@@ -92,8 +92,12 @@ class HeldBytes:
 
     def add(self, size: int) -> None:
         """So many bytes more have come. Raises `ApiError` (503) where there is no room for them."""
-        self._length += size
-        more = self._length - FREE_BYTES - self._taken
+        self.hold(self._length + size)
+
+    def hold(self, size: int) -> None:
+        """So many bytes are held now, not fewer than before. Raises as `add`."""
+        self._length = size
+        more = size - FREE_BYTES - self._taken
         if more > 0:
             self._budget.take(self._account, more)
             self._taken += more

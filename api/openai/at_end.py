@@ -98,6 +98,7 @@ class PostedJob:
     def __init__(self, services: Services, caller: Caller, key: IdempotencyKey | None) -> None:
         self.headers: Mapping[str, str] = {}
         """Those of every answer to the accepted submission, errors too."""
+        self.account = caller.account
         self._services = services
         self._caller = caller
         self._has_key = key is not None

@@ -93,7 +93,7 @@ class ChatStream(JobStream):
     """A job's text as chunks of a chat completion."""
 
     def __init__(self, services: Services, job: Job, posted: PostedJob, *, with_usage: bool) -> None:
-        super().__init__(services, job.id)
+        super().__init__(services, job.id, posted.account)
         self._job = job
         self._posted = posted
         self._with_usage = with_usage

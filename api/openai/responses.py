@@ -1,6 +1,6 @@
 """OpenAI's Responses, each one a job: run in the background, resumed anywhere, cancelled, deleted."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from logging import getLogger
 from typing import Annotated
@@ -68,12 +68,15 @@ async def post_response(
         return await turns.run(_show, services, asked, headers=accepted_headers(accepted))
     with PostedJob(services, caller, key) as posted:
         asked = await posted.submit(turns, partial(_submit, services, caller.project, request, key))
+        # By its id: a request may be long, and who waits is to hold none.
+        erase = partial(_erase_unstored, services, asked.id, caller.project)
         if not request.stream:
-            return posted.at_end(partial(_answer, services, asked))
+            erase_if = None if request.is_stored else erase
+            return posted.at_end(partial(_answer, services, asked.id, caller.project, erase_if))
         if not request.background:
             await posted.until_text(_refuse_failed)
-        unstored = None if request.is_stored or request.background else partial(_erase_unstored, services, asked)
-        return posted.stream(ResponseStream(services, asked, at_end=unstored))
+        at_end = None if request.is_stored or request.background else erase
+        return posted.stream(ResponseStream(services, asked, caller.account, at_end=at_end))
 
 
 @routes.get("/responses/{response_id}", response_class=Response)
@@ -99,7 +102,7 @@ async def get_response(
     if not stream:
         return await turns.run(_show, services, asked)
     require_open(services)
-    events = ResponseStream(services, asked, -1 if starting_after is None else starting_after)
+    events = ResponseStream(services, asked, caller.account, -1 if starting_after is None else starting_after)
     return EventStream(events, slot=services.watch_limiter.take(caller.project, caller.key_id, events))
 
 
@@ -131,20 +134,25 @@ def delete_one_response(services: ServicesDep, caller: CallerDep, response_id: R
     return JsonAnswer({"id": response_id, "object": "response", "deleted": True})
 
 
-async def _answer(services: Services, asked: StoredResponse, result: StoredResult) -> Response:
+async def _answer(
+    services: Services,
+    response_id: str,
+    project: str,
+    erase: Callable[[], Awaitable[None]] | None,
+    result: StoredResult,
+) -> Response:
     _refuse_failed(result)
-    turns = await turns_of_responses(services, [asked.id])
-    ended = await turns.run(find_response, services, asked.job.project, asked.id)
-    unstored = None if asked.request.get("store", True) else BackgroundTask(_erase_unstored, services, ended)
-    return await turns.run(_show, services, ended, background=unstored)
+    turns = await turns_of_responses(services, [response_id])
+    ended = await turns.run(find_response, services, project, response_id)
+    return await turns.run(_show, services, ended, background=BackgroundTask(erase) if erase is not None else None)
 
 
-async def _erase_unstored(services: Services, asked: StoredResponse) -> None:
+async def _erase_unstored(services: Services, response_id: str, project: str) -> None:
     """Delete a Response that was not to be stored: its answer was sent. It never raises: a worker does it later."""
     try:
-        await services.writes.run(delete_response, services.database, asked.id, project=asked.job.project)
+        await services.writes.run(delete_response, services.database, response_id, project=project)
     except DATABASE_ERRORS as error:
-        log.warning("%s was not erased yet: %s", asked.id, driver_message(error))
+        log.warning("%s was not erased yet: %s", response_id, driver_message(error))
 
 
 def _submit(
