@@ -28,6 +28,8 @@ from jobs.store.queries import StoredResult, read_result, read_status
 
 T = TypeVar("T")
 
+Answer = Callable[[StoredResult, Turns], Awaitable[Response]]
+
 FIRST_SECONDS = 3.0
 """How long the head of a streamed answer waits for the first text. What fails until then, which is most of what fails
 at all, is answered with its own HTTP status, and the SDK raises its typed error."""
@@ -44,6 +46,8 @@ class Wait(Watcher):
         super().__init__(services.hub)
         self._services = services
         self._job_id = job_id
+        self.turns = services.reads
+        """Where the job that has ended was read, and is written out."""
 
     async def until_end(self, *, seconds: float = float("inf"), or_text: bool = False) -> StoredResult | None:
         """The job as it has ended. None when stopped, when the time is over, or, with `or_text`, at the next text or
@@ -78,8 +82,8 @@ class Wait(Watcher):
             state = await self._services.reads.run(read_status, self._services.database, self._job_id)
             result = None
             if state is not None and state[0] in FINAL:
-                turns = await turns_by_size(self._services, [self._job_id])
-                result = await turns.run(read_result, self._services.database, self._job_id, project=None)
+                self.turns = await turns_by_size(self._services, [self._job_id])
+                result = await self.turns.run(read_result, self._services.database, self._job_id, project=None)
         except SQLAlchemyError as error:
             log.warning("wait for %s: the database does not answer: %s", self._job_id, driver_message(error))
             return None
@@ -121,7 +125,7 @@ class PostedJob:
         self._slot.hold(self._wait)
         return stored
 
-    def at_end(self, answer: Callable[[StoredResult], Awaitable[Response]]) -> Response:
+    def at_end(self, answer: Answer) -> Response:
         """The response that answers at the end of the job."""
         return AnswerAtEnd(self, self._wait, answer, slot=self._held.pop_all())
 
@@ -164,14 +168,14 @@ class PostedJob:
 class AnswerAtEnd(Response):
     """Answers when the job has ended. A client that hangs up frees its slot at once; the job goes on.
 
-    `answer` makes the response of the ended job, or raises `ApiError`.
+    `answer` makes the response of the ended job, in these turns if it is large, or raises `ApiError`.
     """
 
     def __init__(
         self,
         posted: PostedJob,
         wait: Wait,
-        answer: Callable[[StoredResult], Awaitable[Response]],
+        answer: Answer,
         *,
         slot: AbstractContextManager[object],
     ) -> None:
@@ -201,7 +205,7 @@ class AnswerAtEnd(Response):
                 raise ClientDisconnect
             if result is None:
                 raise self._posted.interruption()
-            return await self._answer(result)
+            return await self._answer(result, self._wait.turns)
         except ApiError as error:
             return error_answer(error)
 

@@ -9,6 +9,7 @@ from fastapi import Path, Query
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
+from api.access.turns import Turns
 from api.callers.caller import CallerDep
 from api.finding import find_response, turns_of_responses
 from api.http.errors import ApiError, JsonAnswer
@@ -140,9 +141,9 @@ async def _answer(
     project: str,
     erase: Callable[[], Awaitable[None]] | None,
     result: StoredResult,
+    turns: Turns,
 ) -> Response:
     _refuse_failed(result)
-    turns = await turns_of_responses(services, [response_id])
     ended = await turns.run(find_response, services, project, response_id)
     return await turns.run(_show, services, ended, background=BackgroundTask(erase) if erase is not None else None)
 

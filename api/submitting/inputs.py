@@ -41,10 +41,10 @@ async def post_input(services: ServicesDep, caller: CallerDep, body: SmallBody) 
     wanted, limit = await services.writes.run(check_input_order, body)
     # As making a batch: a long file keeps one core busy.
     turns = await turns_of_input(services, caller.project, wanted.options.input_file_id)
-    return JsonAnswer(await turns.run(_look, services, caller, wanted, limit))
+    return await turns.run(_look, services, caller, wanted, limit)
 
 
-def _look(services: Services, caller: Caller, wanted: NewFileBatch, limit: int | None) -> dict[str, Any]:
+def _look(services: Services, caller: Caller, wanted: NewFileBatch, limit: int | None) -> Response:
     file = find_input(services, caller.project, wanted.options.input_file_id)
     named = NamedUpstreams(services.upstreams.current())
     notes, mistakes = Notes(), Mistakes()
@@ -63,7 +63,7 @@ def _look(services: Services, caller: Caller, wanted: NewFileBatch, limit: int |
     except MistakeError as mistake:
         mistakes.add(mistake)
     rows = _first_rows(services, file, wanted.read or ReadOptions()) if opened_as and opened_as.columns else []
-    return {
+    shown = {
         "object": "input",
         "input_file_id": file.id,
         **_form(opened_as),
@@ -74,6 +74,7 @@ def _look(services: Services, caller: Caller, wanted: NewFileBatch, limit: int |
         "mistake_count": mistakes.count,
         "warnings": notes.as_json(),
     }
+    return JsonAnswer(shown)  # a row may have 16,384 cells: it is written out here, and not on the event loop
 
 
 def _form(file: InputFile | None) -> dict[str, Any]:

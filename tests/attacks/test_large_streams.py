@@ -20,6 +20,7 @@ from jobs.intake.submission import NewJob, submit_job
 from jobs.lifecycle.transitions import finish
 from jobs.store.database import Database
 from jobs.strict_json import dump_json
+from tests.api.completing import Asking, only_job
 from tests.api.responding import events_of
 from tests.api.watching import REQUEST, wait_until
 from tests.attacks.test_large_answers import (
@@ -117,6 +118,49 @@ def test_what_is_long_of_a_response_is_not_written_out_on_the_event_loop(
     events = events_of(httpx.get(url, params={"stream": True}, timeout=60).text)
     assert events[-1]["response"] == httpx.get(url, timeout=60).json()
     assert len(json.dumps(events[-1])) > len(LONG)
+    assert max(longest_on_loop) <= PIECE
+
+
+LOGPROBS = {"content": [{"token": "tea", "logprob": -0.25, "bytes": [116, 101, 97], "top_logprobs": []}] * 10_000}
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
+def test_what_is_long_of_a_completion_is_not_written_out_on_the_event_loop(
+    sqlite_api: ApiServer, sqlite_database: Database, longest_on_loop: list[int], path: str, stream: bool
+) -> None:
+    asked = {"prompt": "Write."} if path == "/v1/completions" else {"messages": REQUEST["messages"]}
+    asking = Asking(sqlite_api.port, path, json={"model": "played", "stream": stream, **asked})
+    job_id = only_job(sqlite_database)
+    claim_now(sqlite_database, job_id, "w", 60)
+    thought: dict[str, Any] = {
+        "reasoning": LONG,
+        "reasoning_bytes": len(LONG),
+        "reasoning_sha256": sha256(LONG.encode()).hexdigest(),
+    }
+    ended = replace(written("short"), message={"logprobs": LOGPROBS}, **thought)
+    assert finish(sqlite_database, job_id, 1, ended)
+    answer = asking.join()
+    if path == "/v1/chat/completions":
+        assert len(answer.text) > len(LONG) + len(dump_json(LOGPROBS))
+        choices = [json.loads(line[6:])["choices"][0] for line in answer.text.splitlines() if line[:7] == "data: {"]
+        assert LOGPROBS in [choice["logprobs"] for choice in choices or answer.json()["choices"]]
+    assert "short" in answer.text
+    assert max(longest_on_loop) <= PIECE
+
+
+def test_the_first_rows_of_a_wide_table_are_not_written_out_on_the_event_loop(
+    sqlite_api: ApiServer, longest_on_loop: list[int]
+) -> None:
+    header = ",".join(f"column {number}" for number in range(16_000))
+    rows = "".join(",".join(["x" * 40] * 16_000) + "\n" for _ in range(5))
+    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}/v1", timeout=60) as client:
+        file = {"file": ("wide.csv", f"{header}\n{rows}")}
+        uploaded = client.post("/files", files=file, data={"purpose": "batch"}).json()
+        order = {"input_file_id": uploaded["id"], "input": {"template": "{column 1}"}, "defaults": {"model": "m"}}
+        looked = client.post("/inputs", json=order)
+    assert looked.status_code == 200, looked.text
+    assert len(looked.content) > 3 << 20
     assert max(longest_on_loop) <= PIECE
 
 
