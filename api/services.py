@@ -110,12 +110,12 @@ def _in_turns(
     endpoint: Callable[P, R], turns_of: Callable[[Services, bytes], Turns]
 ) -> Callable[P, Coroutine[Any, Any, R]]:
     @wraps(endpoint)
-    async def run(*arguments: P.args, **named: P.kwargs) -> R:
-        services = named["services"]
+    async def run(*arguments: P.args, **keywords: P.kwargs) -> R:
+        services = keywords["services"]
         assert isinstance(services, Services)  # noqa: S101  # FastAPI gives each endpoint its parameters by name
-        body = named.get("body", b"")
+        body = keywords.get("body", b"")
         assert isinstance(body, bytes)  # noqa: S101  # likewise
-        return await turns_of(services, body).run(endpoint, *arguments, **named)
+        return await turns_of(services, body).run(endpoint, *arguments, **keywords)
 
     return run
 

@@ -98,7 +98,7 @@ def _look_at_tables(database: Database) -> str:
     return "ok"
 
 
-async def _ask_redis(services: ServicesDep) -> str:
+async def _ask_redis(services: Services) -> str:
     try:
         await asyncio.wait_for(services.tails.try_write(), _REDIS_SECONDS)
     except TimeoutError:

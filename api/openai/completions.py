@@ -14,7 +14,6 @@ from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import v1_routes
 from api.http.request_bodies import JOB_BODY, request_body
 from api.idempotency import Key, check_key
-from api.openai.at_end import PostedJob
 from api.openai.chat_answers import (
     DONE,
     chunk_frame,
@@ -26,6 +25,7 @@ from api.openai.chat_answers import (
     whole_completion,
 )
 from api.openai.job_events import JobStream
+from api.openai.posted_job import PostedJob
 from api.services import Services, ServicesDep
 from api.submitting.bodies import JobBody, read_field, read_fields
 from api.submitting.checks import check_job
