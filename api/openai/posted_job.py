@@ -17,6 +17,7 @@ from api.callers.caller import Caller
 from api.finding import turns_by_size
 from api.http.errors import ApiError, error_answer
 from api.http.event_stream import EventStream, Streamed
+from api.http.gone import at_hang_up
 from api.idempotency import replayed
 from api.services import Services
 from api.watching.hub import Watcher
@@ -188,7 +189,7 @@ class AnswerAtEnd(Response):
         self._hung_up = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        listening = asyncio.create_task(self._stop_at_hang_up(receive))
+        listening = asyncio.create_task(at_hang_up(receive, self._hang_up))
         try:
             with self._slot:
                 response = await self._respond()
@@ -209,9 +210,7 @@ class AnswerAtEnd(Response):
         except ApiError as error:
             return error_answer(error)
 
-    async def _stop_at_hang_up(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+    def _hang_up(self) -> None:
         self._hung_up = True
         self._wait.stop()
 
