@@ -48,8 +48,7 @@ async def within(seconds: float, asked: Awaitable[T]) -> T:
 class Looks:
     """Looks at the database and at Redis."""
 
-    def __init__(self, database: Database, tails: Tails, *, trial_seconds: float = TRIAL_SECONDS) -> None:
-        self._trial_seconds = trial_seconds
+    def __init__(self, database: Database, tails: Tails) -> None:
         self._trial_thread = CapacityLimiter(1)
         self._trial: asyncio.Task[str | None] | None = None
         self._tried_at: float | None = None
@@ -80,7 +79,7 @@ class Looks:
         its turn to write says nothing yet.
         """
         now = time.monotonic()
-        if self._tried_at is None or (now - self._tried_at >= self._trial_seconds and self._trial_ended()):
+        if self._tried_at is None or (now - self._tried_at >= TRIAL_SECONDS and self._trial_ended()):
             self._tried_at = now
             self._trial = asyncio.create_task(run_sync(find_refusal, self._database, limiter=self._trial_thread))
         try:
