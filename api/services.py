@@ -16,6 +16,7 @@ from api.looks import Looks
 from api.metrics.metrics import ApiMetrics
 from api.model_lists.upstream_models import Models
 from api.shared_reads import SharedReads
+from api.shared_task import SharedTask
 from api.status_publisher import StatusPublisher
 from api.watching.hub import Hub
 from api.watching.job_rows import JobRows
@@ -84,6 +85,12 @@ class Services:
     tokenizers: Tokenizers
     metrics: ApiMetrics
     looks: Looks
+    readiness: SharedTask[dict[str, Any]]
+    """The look of `/readyz`: it costs much, and needs no key."""
+    metrics_page: SharedTask[bytes]
+    """The page of `/metrics`: it takes long, and any program on this machine may ask."""
+    description: SharedTask[bytes]
+    """The description of the API: forty threads that made it at once stopped everybody for 13 s."""
 
     def turns_of(self, body: bytes) -> Turns:
         """Where a request with this body is checked and stored."""
