@@ -51,14 +51,17 @@ class ResponseStream(JobStream):
         Response, as when this server goes down, or when it holds too many large answers already.
         """
         try:
-            with self._services.answer_budget.open(self._account) as thoughts:
+            budget = self._services.answer_budget
+            with budget.open(self._account) as thoughts:
                 async with aclosing(self._parts()) as parts:
                     async for events, size in parts:
+                        if size > LARGE_BODY:
+                            thoughts.release()  # `size` has them, and is counted
                         async with aclosing(self._write(_frames(events), size)) as pieces:
                             async for piece in pieces:
                                 yield piece or COMMENT
                         if self._events.thought_bytes > PIECE:
-                            thoughts.hold(self._events.thought_bytes)
+                            thoughts.hold(min(self._events.thought_bytes, budget.most_of_one))
                         else:
                             thoughts.release()
         except ApiError as error:

@@ -86,6 +86,19 @@ def test_the_end_of_a_stream_that_nobody_reads_is_counted_and_the_next_one_is_to
     assert events_of(get(server, path, slow).text) == whole
 
 
+def test_long_reasoning_that_a_stream_keeps_until_the_text_begins_is_counted(
+    server: ApiServer, sqlite_database: Database, keys: tuple[str, str]
+) -> None:
+    proof: dict[str, Any] = {"reasoning_bytes": len(TEXT), "reasoning_sha256": sha256(TEXT.encode()).hexdigest()}
+    response_id = respond(sqlite_database, "short", reasoning=TEXT, **proof)
+    with ask_and_read_nothing(server, f"/v1/responses/{response_id}?stream=true", keys[0]):
+        wait_until(lambda: budget_of(server).held > PIECE)
+    wait_until(lambda: budget_of(server).held == 0)
+    whole = events_of(get(server, f"/v1/responses/{response_id}?stream=true", keys[0]).text)
+    assert [event["text"] == TEXT for event in whole if event["type"] == "response.reasoning_text.done"] == [True]
+    assert budget_of(server).held == 0
+
+
 def test_an_end_for_which_there_is_never_room_can_be_read_all_the_same(
     server: ApiServer, sqlite_database: Database, keys: tuple[str, str]
 ) -> None:
