@@ -16,6 +16,7 @@ from api.forms.jobs import job_json, seconds, usage_json
 from api.http.json_lines import json_line_with
 from api.http.slices import in_slices
 from jobs.model.batch_records import Batch
+from jobs.model.ids import place_in_batch
 from jobs.model.message import calls_of
 from jobs.model.prompt import prompt_of
 from jobs.model.status import JobStatus
@@ -42,8 +43,9 @@ _UNSEEN = " \u00a0\u2000\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u
 
 def jsonl_lines(results: Iterable[StoredResult]) -> Iterator[bytes]:
     """One JSON object per job: the job as the API shows it, its place in the input, and its text."""
-    for index, result in enumerate(results):
-        yield from json_line_with({"index": index, **job_json(result.job), **cost_json(result.cost)}, _texts(result))
+    for result in results:
+        place = {"index": place_in_batch(result.job.id)}
+        yield from json_line_with({**place, **job_json(result.job), **cost_json(result.cost)}, _texts(result))
 
 
 def csv_lines(results: Iterable[StoredResult], language: Language = "en") -> Iterator[str]:
@@ -53,12 +55,12 @@ def csv_lines(results: Iterable[StoredResult], language: Language = "en") -> Ite
     """
     yield "\ufeff"
     input_columns: list[str] | None = None
-    for index, result in enumerate(results):
+    for result in results:
         cells = result.job.cells or {}
         if input_columns is None:
             input_columns = list(cells)
             yield from csv_row([*column_headings(CSV_COLUMNS, language), *input_headings(input_columns, language)])
-        row = _csv_row(index, result)
+        row = _csv_row(result)
         own = (row.get(name) for name in CSV_COLUMNS)
         yield from csv_row(_harmless(cell) for cell in (*own, *map(cells.get, input_columns)))
     if input_columns is None:
@@ -69,9 +71,10 @@ def md_lines(batch: Batch, results: Iterable[StoredResult], language: Language =
     """One document: every article under a heading with its `custom_id` or its number."""
     words = WORDS[language]
     yield f"# {batch.id}\n"
-    for index, result in enumerate(results):
+    for result in results:
         job = result.job
-        yield f"\n## {' '.join((job.custom_id or words.article.format(index + 1)).split())}\n\n"
+        number = place_in_batch(job.id) + 1
+        yield f"\n## {' '.join((job.custom_id or words.article.format(number)).split())}\n\n"
         texts = _texts(result)
         if "text" in texts:
             if job.incomplete:
@@ -103,7 +106,7 @@ def _texts(result: StoredResult) -> dict[str, str]:
     return {"text" if result.job.status is JobStatus.COMPLETED else "partial_text": result.text}
 
 
-def _csv_row(index: int, result: StoredResult) -> dict[str, Any]:
+def _csv_row(result: StoredResult) -> dict[str, Any]:
     job = result.job
     usage = usage_json(job.usage) if job.usage else {}
     cost = cost_json(result.cost)["cost"] or {}
@@ -112,7 +115,7 @@ def _csv_row(index: int, result: StoredResult) -> dict[str, Any]:
         **{name: seconds(getattr(job, name)) for name in _TIMES},
         **_texts(result),
         **usage,
-        "index": index,
+        "index": place_in_batch(job.id),
         "status": str(job.status),
         "usage_source": usage.get("source"),
         "cost": cost.get("amount"),

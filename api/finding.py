@@ -32,14 +32,14 @@ def find_stored_job(services: Services, caller: Caller, job_id: str, *, most_byt
     return _found(found, "job", job_id)
 
 
-async def read_by_size(services: Services, read: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+async def read_by_size(services: Services, read: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
     """What this reads of a job. One whose request is long has its turn with other large work: to read it takes as long
     as a hundred others, and all threads wait meanwhile.
     """
     try:
-        return await services.reads.run(partial(read, *arguments, **named), most_bytes=LARGE_BODY)
+        return await services.reads.run(partial(read, *arguments, **keywords), most_bytes=LARGE_BODY)
     except LongJobError:
-        return await services.large_reads.run(read, *arguments, **named)
+        return await services.large_reads.run(read, *arguments, **keywords)
 
 
 async def turns_by_size(services: Services, job_ids: Collection[str]) -> Turns:

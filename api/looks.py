@@ -5,7 +5,7 @@ One look at each is under way at a time, however many ask: one that is frozen ho
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -13,6 +13,7 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.shared_task import SharedTask
 from api.watching.tails import Tails
 from jobs.live.worker_signs import WorkerSign
 from jobs.store.database import Database
@@ -48,39 +49,30 @@ async def within(seconds: float, asked: Awaitable[T]) -> T:
 class Looks:
     """Looks at the database and at Redis."""
 
-    def __init__(self, database: Database, tails: Tails, *, trial_seconds: float = TRIAL_SECONDS) -> None:
-        self._trial_seconds = trial_seconds
+    def __init__(self, database: Database, tails: Tails) -> None:
         self._trial_thread = CapacityLimiter(1)
         self._trial: asyncio.Task[str | None] | None = None
         self._tried_at: float | None = None
         self._database = database
         self._tails = tails
         self._thread = CapacityLimiter(1)
-        self.readiness: asyncio.Task[dict[str, Any]] | None = None
-        """The look of `/readyz` that is under way."""
-        self.metrics: asyncio.Task[bytes] | None = None
-        """The page of `/metrics` that is being written."""
-        self.description: asyncio.Future[bytes] | None = None
-        """The description of the API, once somebody has asked for it."""
-        self._at_database: asyncio.Task[LookAnswer[str]] | None = None
-        self._at_redis: asyncio.Task[LookAnswer[Mapping[str, WorkerSign]]] | None = None
+        self._at_database: SharedTask[LookAnswer[str]] = SharedTask()
+        self._at_redis: SharedTask[LookAnswer[Mapping[str, WorkerSign]]] = SharedTask()
 
     async def at_database(self) -> LookAnswer[str]:
         """How long it takes to read the revision of its tables, and that."""
-        self._at_database = task = _under_way(self._at_database, self._ask_database)
-        return await _answer_of(task)
+        return await _answer_of(self._at_database.result(self._ask_database))
 
     async def at_redis(self) -> LookAnswer[Mapping[str, WorkerSign]]:
         """How long it takes to write something, and the signs of life of the workers."""
-        self._at_redis = task = _under_way(self._at_redis, self._ask_redis)
-        return await _answer_of(task)
+        return await _answer_of(self._at_redis.result(self._ask_redis))
 
     async def refusal(self) -> str | None:
         """Why the database takes no writes, as the last trial found; a new one if that was long ago. One that waits for
         its turn to write says nothing yet.
         """
         now = time.monotonic()
-        if self._tried_at is None or (now - self._tried_at >= self._trial_seconds and self._trial_ended()):
+        if self._tried_at is None or (now - self._tried_at >= TRIAL_SECONDS and self._trial_ended()):
             self._tried_at = now
             self._trial = asyncio.create_task(run_sync(find_refusal, self._database, limiter=self._trial_thread))
         try:
@@ -120,15 +112,9 @@ class Looks:
         return LookAnswer(state, seconds, signs)
 
 
-def _under_way(
-    task: asyncio.Task[LookAnswer[T]] | None, ask: Callable[[], Coroutine[Any, Any, LookAnswer[T]]]
-) -> asyncio.Task[LookAnswer[T]]:
-    return task if task is not None and not task.done() else asyncio.create_task(ask())
-
-
-async def _answer_of(task: asyncio.Task[LookAnswer[T]]) -> LookAnswer[T]:
+async def _answer_of(look: Awaitable[LookAnswer[T]]) -> LookAnswer[T]:
     try:
-        return await within(LOOK_SECONDS, asyncio.shield(task))
+        return await within(LOOK_SECONDS, look)
     except TimeoutError:
         return LookAnswer("slow")
 

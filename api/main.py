@@ -49,6 +49,7 @@ from api.process import FreeMemory, set_up_process
 from api.server import ApiServer
 from api.services import Services
 from api.shared_reads import SharedReads
+from api.shared_task import SharedTask
 from api.status_publisher import StatusPublisher
 from api.submitting import inputs, submit
 from api.submitting.fields import stop_checks
@@ -169,6 +170,9 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             tokenizers=Tokenizers(settings.tokenizers),
             metrics=ApiMetrics(hub, database, source, settings.hint_seconds),
             looks=Looks(database, tails),
+            readiness=SharedTask(),
+            metrics_page=SharedTask(),
+            description=SharedTask(keep=True),
         )
         yield ApiServer(make_app(services), hub, services.keyring, listener)
     finally:

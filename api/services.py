@@ -16,6 +16,7 @@ from api.looks import Looks
 from api.metrics.metrics import ApiMetrics
 from api.model_lists.upstream_models import Models
 from api.shared_reads import SharedReads
+from api.shared_task import SharedTask
 from api.status_publisher import StatusPublisher
 from api.watching.hub import Hub
 from api.watching.job_rows import JobRows
@@ -84,6 +85,12 @@ class Services:
     tokenizers: Tokenizers
     metrics: ApiMetrics
     looks: Looks
+    readiness: SharedTask[dict[str, Any]]
+    """The look of `/readyz`: it costs much, and needs no key."""
+    metrics_page: SharedTask[bytes]
+    """The page of `/metrics`: it takes long, and any program on this machine may ask."""
+    description: SharedTask[bytes]
+    """The description of the API: forty threads that made it at once stopped everybody for 13 s."""
 
     def turns_of(self, body: bytes) -> Turns:
         """Where a request with this body is checked and stored."""
@@ -110,12 +117,12 @@ def _in_turns(
     endpoint: Callable[P, R], turns_of: Callable[[Services, bytes], Turns]
 ) -> Callable[P, Coroutine[Any, Any, R]]:
     @wraps(endpoint)
-    async def run(*arguments: P.args, **named: P.kwargs) -> R:
-        services = named["services"]
+    async def run(*arguments: P.args, **keywords: P.kwargs) -> R:
+        services = keywords["services"]
         assert isinstance(services, Services)  # noqa: S101  # FastAPI gives each endpoint its parameters by name
-        body = named.get("body", b"")
+        body = keywords.get("body", b"")
         assert isinstance(body, bytes)  # noqa: S101  # likewise
-        return await turns_of(services, body).run(endpoint, *arguments, **named)
+        return await turns_of(services, body).run(endpoint, *arguments, **keywords)
 
     return run
 

@@ -90,11 +90,11 @@ def retry_one_job(services: Services, job_id: str, batch_id: str | None) -> bool
         change = retry_job(services.database, job_id, batch_id)
     except BatchCancellingError:
         raise _cancelling() from None
-    return _requeued(services, [] if change is None else [change])
+    return bool(_requeued(services, [] if change is None else [change]))
 
 
-def retry_jobs_of_batch(services: Services, batch_id: str, statuses: Sequence[JobStatus], *, incomplete: bool) -> bool:
-    """Queue the jobs of a batch again that ended so. False: there are none. Raises `ApiError`."""
+def retry_jobs_of_batch(services: Services, batch_id: str, statuses: Sequence[JobStatus], *, incomplete: bool) -> int:
+    """Queue the jobs of a batch again that ended so. Returns how many these are. Raises `ApiError`."""
     try:
         changes = retry_batch(services.database, batch_id, statuses, incomplete=incomplete)
     except BatchCancellingError:
@@ -102,13 +102,13 @@ def retry_jobs_of_batch(services: Services, batch_id: str, statuses: Sequence[Jo
     return _requeued(services, changes)
 
 
-def _requeued(services: Services, changes: Iterable[StatusChange]) -> bool:
+def _requeued(services: Services, changes: Iterable[StatusChange]) -> int:
     queued = list(changes)
     if queued:
         _log_changes("retry by hand", queued)
         services.status_publisher.publish(queued)
         services.waker.wake()
-    return bool(queued)
+    return len(queued)
 
 
 def _log_changes(action: str, changes: Iterable[StatusChange]) -> None:

@@ -7,6 +7,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from api.export_words import WORDS, ExportWords, Language
 from jobs.model.article_names import NameBy, article_stem
+from jobs.model.ids import place_in_batch
 from jobs.model.message import has_calls
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
@@ -23,9 +24,9 @@ def zip_chunks(
     sink = _Sink()
     remarks: list[str] = []
     with ZipFile(sink, "w", ZIP_DEFLATED) as archive:
-        for number, result in enumerate(results, 1):
+        for result in results:
             job = result.job
-            stem = article_stem(number, job.custom_id, job.id, result.text or "", name_by)
+            stem = article_stem(place_in_batch(job.id) + 1, job.custom_id, job.id, result.text or "", name_by)
             if remark := _remark(result, WORDS[language]):
                 remarks.append(WORDS[language].remark.format(stem, remark))
             if result.text or (_is_whole(job) and not has_calls(job.message)):

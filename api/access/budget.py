@@ -12,6 +12,7 @@ FREE_BYTES = 8 * 1024
 of connections, and with 64 KiB they took gigabytes that nobody counted."""
 _RETRY_SECONDS = 2
 
+MOST_ANSWER_BYTES = 256 * 1024 * 1024
 MOST_UPLOADS = 96
 """Each takes up to 700 KiB of memory: what it reads, what came meanwhile, and what is on its way to the disk."""
 
@@ -92,8 +93,12 @@ class HeldBytes:
 
     def add(self, size: int) -> None:
         """So many bytes more have come. Raises `ApiError` (503) where there is no room for them."""
-        self._length += size
-        more = self._length - FREE_BYTES - self._taken
+        self.hold(self._length + size)
+
+    def hold(self, size: int) -> None:
+        """So many bytes are held now, not fewer than before. Raises as `add`."""
+        self._length = size
+        more = size - FREE_BYTES - self._taken
         if more > 0:
             self._budget.take(self._account, more)
             self._taken += more
@@ -115,13 +120,13 @@ def body_budget(largest: int) -> Budget:
     return Budget(most, "too_many_bodies", message)
 
 
-def answer_budget(most: int = 256 * 1024 * 1024) -> Budget:
+def answer_budget() -> Budget:
     """Room for large answers, each of which is held until its reader has it."""
     message = (
-        f"this server holds as many bytes of large answers as it may at once ({most}; one key half as many as"
-        " are free), because their readers are slow: ask again shortly, or for fewer at once"
+        f"this server holds as many bytes of large answers as it may at once ({MOST_ANSWER_BYTES}; one key half as"
+        " many as are free), because their readers are slow: ask again shortly, or for fewer at once"
     )
-    return Budget(most, "too_many_large_answers", message)
+    return Budget(MOST_ANSWER_BYTES, "too_many_large_answers", message)
 
 
 def upload_budget() -> Budget:

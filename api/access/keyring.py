@@ -8,7 +8,7 @@ from typing import TypeVar
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
-from api.access.key_lookups import KeyLookups
+from api.access.shared_lookups import SharedLookups
 from jobs.store.database import Database
 from jobs.store.keys import (
     ApiKey,
@@ -26,6 +26,9 @@ REMEMBERED_SECONDS = 5.0
 
 _READS_AT_ONCE = 4
 """In threads of their own: a request is never kept waiting for its key by what other requests do."""
+LOOKUPS_AT_ONCE = 2
+MOST_TOGETHER = 200
+"""Keys that one read looks up: strangers may send any number of keys that there are not."""
 
 T = TypeVar("T")
 
@@ -41,8 +44,8 @@ class Keyring:
         self._open_until = 0.0
         self._token_secret: bytes | None = None
         self._threads = CapacityLimiter(_READS_AT_ONCE)
-        self._by_digest = KeyLookups(partial(self._read_keys, find_keys_by_digest))
-        self._by_id = KeyLookups(partial(self._read_keys, find_keys_by_id))
+        self._by_digest = self._lookups(find_keys_by_digest)
+        self._by_id = self._lookups(find_keys_by_id)
 
     async def find(self, secret: str) -> ApiKey | None:
         """The key with this secret; None when there is none, or when it was revoked."""
@@ -73,7 +76,7 @@ class Keyring:
             self._token_secret = await self._read(read_token_secret)
         return self._token_secret
 
-    async def _remembered(self, name: str, lookups: KeyLookups) -> ApiKey | None:
+    async def _remembered(self, name: str, lookups: SharedLookups[ApiKey]) -> ApiKey | None:
         known = self._known.get(name)
         if known is not None and self._clock() < known[1]:
             return known[0]
@@ -84,6 +87,10 @@ class Keyring:
         else:
             self._known[name] = (found, asked_at + REMEMBERED_SECONDS)
         return found
+
+    def _lookups(self, find: Callable[[Database, Collection[str]], dict[str, ApiKey]]) -> SharedLookups[ApiKey]:
+        read = partial(self._read_keys, find)
+        return SharedLookups(read, together=MOST_TOGETHER, reads_at_once=LOOKUPS_AT_ONCE)
 
     async def _read(self, read: Callable[[Database], T]) -> T:
         return await run_sync(read, self._database, limiter=self._threads)

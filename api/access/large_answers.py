@@ -68,7 +68,7 @@ class StreamedAnswer(StreamingResponse):
     """
 
     def __init__(self, budget: Budget, turns: Turns, at_once: int, content: Iterator[bytes], **more: Any) -> None:
-        super().__init__(_read_in_turns(turns, content), **more)
+        super().__init__(read_in_turns(turns, content), **more)
         self._budget = budget
         self._holds = min(2 * at_once, budget.most_of_one)  # none is too large for ever
 
@@ -85,7 +85,8 @@ class StreamedAnswer(StreamingResponse):
             held.release()
 
 
-async def _read_in_turns(turns: Turns, content: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def read_in_turns(turns: Turns, content: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """What this makes, in a thread and in pieces, each in its project's turn."""
     # Two hundred downloads in forty threads kept all others waiting for the interpreter for seconds.
     while (piece := await turns.run(_next_piece, content)) is not None:
         if piece:

@@ -46,7 +46,7 @@ class Turns:
         self._of_clients = of_clients
         self._by_project: dict[str, CapacityLimiter] = {}
 
-    async def run(self, call: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+    async def run(self, call: Callable[P, R], *arguments: P.args, **keywords: P.kwargs) -> R:
         """Call it in a thread when its turn has come. Raises `ClientDisconnect` if nobody waits for it any more."""
         project = ASKING.get()
         own = self._by_project.setdefault(project, CapacityLimiter(self.of_one_project))
@@ -54,7 +54,7 @@ class Turns:
             async with own:
                 if self._of_clients and _is_left(own):
                     raise ClientDisconnect
-                bound = partial(call, *arguments, **named)
+                bound = partial(call, *arguments, **keywords)
                 return await to_thread.run_sync(bound, limiter=self.all, abandon_on_cancel=self._abandon)
         finally:
             if not own.borrowed_tokens and not own.statistics().tasks_waiting:

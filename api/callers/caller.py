@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 from starlette.types import Scope
 
+from api.access.budget import Account
 from api.access.large_answers import ACCOUNT
 from api.access.turns import ASKING, CLIENT, Client
 from api.http.connections import CONNECTION
@@ -40,6 +41,11 @@ class Caller:
     project: str
     key_id: str | None
 
+    @property
+    def account(self) -> Account:
+        """What pays for what a request holds."""
+        return self.project, self.key_id
+
 
 InReference = Annotated[object, Depends(HTTPBearer(auto_error=False, description="An API key, `lh_...`."))]
 """Lets `/docs` show that a key is wanted, and send one; it is read below."""
@@ -64,7 +70,7 @@ def count_for(scope: Scope, caller: Caller) -> None:
         connection.belongs_to(caller.project)
         CLIENT.set(Client(scope["method"] == "GET", partial(has_gone, scope)))
     ASKING.set(caller.project)
-    scope[ACCOUNT] = caller.project, caller.key_id
+    scope[ACCOUNT] = caller.account
 
 
 async def find_caller(request: Request, services: Services) -> Caller:

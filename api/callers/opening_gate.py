@@ -27,10 +27,10 @@ _RETRY_SECONDS = 2
 
 
 class OpeningGate:
-    """Never lets in more than `most` at once: the projects in turn, and those of one in the order of their coming."""
+    """Lets in `OPENING_AT_ONCE` at most: the projects in turn, and those of one in the order of their coming."""
 
-    def __init__(self, most: int = OPENING_AT_ONCE) -> None:
-        self._free = most
+    def __init__(self) -> None:
+        self._free = OPENING_AT_ONCE
         self._waiting: ProjectTurns[asyncio.Future[None]] = ProjectTurns()
 
     @property

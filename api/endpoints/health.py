@@ -33,10 +33,7 @@ async def get_readyz(services: ServicesDep) -> Response:
     """`ok`; or `degraded` when Redis is away or full (jobs are taken and stored, watching is slower) or the disk of the
     database is full (what is stored can be read and watched); or `unavailable` with 503 when the database is.
     """
-    task = services.looks.readiness
-    if task is None or task.done():  # all who ask meanwhile share one look: it costs much, and needs no key
-        task = services.looks.readiness = asyncio.ensure_future(_look(services))
-    details = await asyncio.shield(task)
+    details = await services.readiness.result(lambda: _look(services))
     return JsonAnswer(details, 503 if details["status"] == "unavailable" else 200)
 
 
@@ -51,10 +48,7 @@ async def get_metrics(request: Request, services: ServicesDep) -> Response:
         if not is_operator(await read_caller(request, services)):
             raise ApiError(403, "operators_only", "metrics concern all projects: ask from the machine itself, or with"
                            " a key of the project `default`") from None  # fmt: skip
-    task = services.looks.metrics
-    if task is None or task.done():  # shared likewise: it takes long, and any program on this machine may ask
-        task = services.looks.metrics = asyncio.ensure_future(_render(services))
-    return Response(await asyncio.shield(task), media_type=CONTENT_TYPE)
+    return Response(await services.metrics_page.result(lambda: _render(services)), media_type=CONTENT_TYPE)
 
 
 async def _render(services: Services) -> bytes:
@@ -98,7 +92,7 @@ def _look_at_tables(database: Database) -> str:
     return "ok"
 
 
-async def _ask_redis(services: ServicesDep) -> str:
+async def _ask_redis(services: Services) -> str:
     try:
         await asyncio.wait_for(services.tails.try_write(), _REDIS_SECONDS)
     except TimeoutError:

@@ -5,7 +5,6 @@ host learns who reads it and says what runs in the reader's browser, beside a ke
 package `fastapi-offline`, of which nothing else is used.
 """
 
-import asyncio
 from functools import lru_cache
 from importlib.resources import files
 
@@ -79,11 +78,10 @@ async def get_description(request: Request, services: ServicesDep) -> Response:
     """What the page shows. Not FastAPI's own: that makes it on the event loop, for a second in which nothing else goes
     on, and writes it out anew for each request.
     """
-    task = services.looks.description
-    if task is None:  # all who ask share it: forty threads that made it at once stopped everybody for 13 s
-        making = to_thread.run_sync(_describe, request.app, limiter=CapacityLimiter(1))
-        task = services.looks.description = asyncio.ensure_future(making)
-    return send(request, await asyncio.shield(task), "json", HEADERS)
+    description = await services.description.result(
+        lambda: to_thread.run_sync(_describe, request.app, limiter=CapacityLimiter(1))
+    )
+    return send(request, description, "json", HEADERS)
 
 
 def _describe(app: FastAPI) -> bytes:

@@ -11,7 +11,7 @@ from api.forms.jobs import stored_job_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import BatchId, JobId, v1_routes
 from api.http.request_bodies import RETRY_BODY, request_body
-from api.schemas.batches import BatchObject
+from api.schemas.batches import RetriedBatch
 from api.schemas.jobs import JobWithRequest
 from api.services import Services, ServicesDep, writing
 from api.submitting.bodies import NO_BODY, SmallBody, read_fields, read_value
@@ -32,7 +32,7 @@ def _answer(model: Any) -> dict[int | str, dict[str, Any]]:
 @routes.post(
     "/batches/{batch_id}/retry",
     status_code=202,
-    responses=_answer(BatchObject),
+    responses=_answer(RetriedBatch),
     openapi_extra=request_body(RETRY_BODY, required=False),
 )
 @writing
@@ -47,7 +47,8 @@ def post_retry_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId
     which = _read_which(body)
     find_batch(services, caller, batch_id)
     statuses = [JobStatus(name) for name in which if name != _INCOMPLETE]
-    if not retry_jobs_of_batch(services, batch_id, statuses, incomplete=_INCOMPLETE in which):
+    retried = retry_jobs_of_batch(services, batch_id, statuses, incomplete=_INCOMPLETE in which)
+    if not retried:
         named = f"no job of the batch is {' or '.join(sorted(which))}"
         others = count_retryable(services.database, batch_id)
         if not others:
@@ -57,7 +58,7 @@ def post_retry_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId
                        f' ({count}), if you name them in "which" (the command: --which {other})',
                        retryable=others)  # fmt: skip
     batch = find_batch(services, caller, batch_id)
-    return JsonAnswer(batch_json(batch), 202)
+    return JsonAnswer({**batch_json(batch), "retried": retried}, 202)
 
 
 @routes.post("/jobs/{job_id}/retry", status_code=202, dependencies=[NO_BODY], responses=_answer(JobWithRequest))

@@ -9,6 +9,8 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.http.gone import at_hang_up
+
 _HEADERS = {
     "cache-control": "no-store",
     "x-accel-buffering": "no",  # nginx would collect events until its buffer is full
@@ -99,7 +101,7 @@ class EventStream(Response):
             self.opened()
 
     async def _stream(self, receive: Receive, send: Send) -> None:
-        listening = asyncio.create_task(self._stop_at_hang_up(receive))
+        listening = asyncio.create_task(at_hang_up(receive, self._hang_up))
         try:
             await self._send_all(send)
         except asyncio.CancelledError:
@@ -139,9 +141,7 @@ class EventStream(Response):
         if held_up is not None:
             await held_up
 
-    async def _stop_at_hang_up(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+    def _hang_up(self) -> None:
         self._is_gone = True
         self.watch.stop()
 

@@ -3,8 +3,9 @@ the system."""
 
 import socket
 import sys
+from collections.abc import Callable
 
-from starlette.types import Scope
+from starlette.types import Receive, Scope
 
 from api.http.connections import CONNECTION
 
@@ -23,3 +24,10 @@ def has_gone(scope: Scope) -> bool:
         return False
     opened = connection.transport.get_extra_info("socket")
     return opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in _CLOSED
+
+
+async def at_hang_up(receive: Receive, call: Callable[[], None]) -> None:
+    """Call this when the client has closed its connection. For a task beside the answer."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    call()

@@ -1,5 +1,6 @@
 """JSON in one line, also for readers that split lines as Python and httpx do."""
 
+import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,10 @@ from jobs.strict_json import dump_json
 # JSON Lines and server-sent events end a line at none of these, but `str.splitlines` does. Inside of JSON they can only
 # stand in strings, so their escapes mean the same.
 _SEPARATORS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
+
+
+_LONG = secrets.token_hex(16)
+"""What stands for a long text while the rest is written. Nobody who submits a text can know it."""
 
 
 def json_line(value: Any) -> bytes:
@@ -38,3 +43,25 @@ def one_line(encoded: bytes) -> bytes:
         if separator in encoded:
             encoded = encoded.replace(separator, escape)
     return encoded
+
+
+def ascii_json(value: Any) -> Iterator[bytes]:
+    """The value as JSON in ASCII, in pieces: what is long is not written out at once."""
+    long: list[str] = []
+
+    def put_off(part: Any) -> Any:
+        if isinstance(part, str) and len(part) > SLICE_CHARACTERS:
+            long.append(part)
+            return _LONG
+        if isinstance(part, dict):
+            return {name: put_off(each) for name, each in part.items()}
+        return list(map(put_off, part)) if isinstance(part, list) else part
+
+    before, *others = dump_json(put_off(value)).split(f'"{_LONG}"')
+    yield from map(str.encode, in_slices(before))
+    for text, after in zip(long, others, strict=True):
+        yield b'"'
+        for some in in_slices(text, SLICE_CHARACTERS // 4):  # a character may become twelve
+            yield dump_json(some)[1:-1].encode()
+        yield b'"'
+        yield from map(str.encode, in_slices(after))

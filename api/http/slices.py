@@ -5,7 +5,7 @@ from collections.abc import Iterator
 SLICE_CHARACTERS = 65_536
 
 
-def in_slices(text: str) -> Iterator[str]:
+def in_slices(text: str, characters: int = SLICE_CHARACTERS) -> Iterator[str]:
     """The text in pieces that are quickly encoded or escaped, each by itself."""
-    for start in range(0, len(text), SLICE_CHARACTERS):
-        yield text[start : start + SLICE_CHARACTERS]
+    for start in range(0, len(text), characters):
+        yield text[start : start + characters]

@@ -19,6 +19,17 @@ LONGEST_LIST = 2 << 20
 """In bytes; the longest list known, with prices and descriptions of 400 models, has half of one million."""
 
 
+NO_ANSWER = (
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+    OSError,
+    AttributeError,  # anyio asks a socket that is gone for its peer
+)
+"""What a read raises when there is no answer, but those that say that it takes too long."""
+
+
 @dataclass(frozen=True, slots=True)
 class UpstreamAnswer:
     """What the upstream answered. `retry_after` is that header. `body` is None if it is too long, or not what its

@@ -12,7 +12,7 @@ from api.access.turns import ASKING
 from api.http.errors import ApiError
 from api.model_lists.kept_lists import KeptLists, ModelList
 from api.model_lists.model_lists import find_items
-from api.model_lists.upstream_get import LONGEST_LIST, UpstreamAnswer, UpstreamGet, why_unreached
+from api.model_lists.upstream_get import LONGEST_LIST, NO_ANSWER, UpstreamAnswer, UpstreamGet, why_unreached
 from jobs.upstreams import Upstreams, UpstreamSource, UpstreamSpec
 
 _SECONDS = 20.0
@@ -28,7 +28,7 @@ class Models:
 
     def __init__(self, source: UpstreamSource) -> None:
         self._source = source
-        self._clients: list[UpstreamGet] = []
+        self._clients: dict[str, UpstreamGet] = {}
         self._lists = KeptLists(self._read_items)
         self._asking: dict[tuple[str, str], asyncio.Semaphore] = {}
 
@@ -67,7 +67,7 @@ class Models:
     async def close(self) -> None:
         """Give up every connection."""
         self._lists.close()
-        for client in self._clients:
+        for client in self._clients.values():
             await client.close()
 
     async def _current(self) -> Upstreams:
@@ -107,30 +107,18 @@ class Models:
                 return _judge(await self._client(spec).read(path, longest))
         except (httpcore.TimeoutException, TimeoutError):
             raise _too_late() from None
-        except _NO_ANSWER as error:
+        except NO_ANSWER as error:
             said = f"the upstream cannot be asked for its models: {why_unreached(error)}"
             raise ApiError(502, "upstream_unreachable", said) from None
 
     def _client(self, spec: UpstreamSpec) -> UpstreamGet:
-        """The client of this upstream. One whose upstream has changed is used by nobody any more once it has answered;
-        it keeps no connection, so it need not be closed at once.
+        """The client of this upstream. Where the upstream has changed, another takes its place. The one before keeps no
+        connection, and is gone once it has answered those who ask it now.
         """
-        for client in self._clients:
-            if client.spec == spec:
-                return client
-        client = UpstreamGet(spec)
-        self._clients.append(client)
+        client = self._clients.get(spec.name)
+        if client is None or client.spec != spec:
+            client = self._clients[spec.name] = UpstreamGet(spec)
         return client
-
-
-_NO_ANSWER = (
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.ProxyError,
-    httpcore.UnsupportedProtocol,
-    OSError,
-    AttributeError,  # anyio asks a socket that is gone for its peer
-)
 
 
 def _judge(answer: UpstreamAnswer) -> object:

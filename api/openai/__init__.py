@@ -8,7 +8,7 @@
   `response_input.py`, and `response_conversation.py` puts in what it refers to. `response_object.py` and
   `response_reasoning.py` show the Response, `response_stream.py` sends the events that `response_events.py` makes,
   numbered by `response_numbers.py`. `response_items.py`: input items, and their tokens.
-- For both, `job_events.py` is the watch of a job as values, and `at_end.py` waits for the job of a POST.
+- For both, `job_events.py` is the watch of a job as values, and `posted_job.py` waits for the job of a POST.
 - `models.py`: the upstreams' models (`api/model_lists/`).
 - `schemas.py`: what the OpenAPI page says about all of this.
 """

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from api.http.errors import ApiError, error_body
+from api.http.json_lines import ascii_json
 from jobs.model.records import Job, Usage
 from jobs.model.status import JobStatus
 from jobs.store.queries import StoredResult
@@ -67,17 +68,20 @@ def last_deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield {name: message[name]}
 
 
-def chunk_frame(
-    job: Job,
-    delta: Mapping[str, Any],
-    finish_reason: str | None,
-    *,
-    with_usage: bool,
-    logprobs: Mapping[str, Any] | None = None,
-) -> bytes:
+def chunk_frame(job: Job, delta: Mapping[str, Any], finish_reason: str | None, *, with_usage: bool) -> bytes:
     """A `chat.completion.chunk` as a server-sent event. The id is that of the job, and so the same in all of them."""
-    choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
     return unnamed_frame(_chunk(job, [choice], {"usage": None} if with_usage else {}))
+
+
+def chunk_pieces(
+    job: Job, delta: Mapping[str, Any], *, with_usage: bool, logprobs: Mapping[str, Any] | None = None
+) -> Iterator[bytes]:
+    """The same of what may be large, in pieces."""
+    choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": None}
+    yield b"data: "
+    yield from ascii_json(_chunk(job, [choice], {"usage": None} if with_usage else {}))
+    yield b"\n\n"
 
 
 def usage_frame(job: Job) -> bytes:

@@ -1,6 +1,7 @@
 """Durable chat completions: each one runs as a job, and goes on when its client goes away."""
 
-from collections.abc import AsyncGenerator, Callable
+import json
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -13,10 +14,10 @@ from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import v1_routes
 from api.http.request_bodies import JOB_BODY, request_body
 from api.idempotency import Key, check_key
-from api.openai.at_end import PostedJob
 from api.openai.chat_answers import (
     DONE,
     chunk_frame,
+    chunk_pieces,
     error_frame,
     job_failure,
     last_deltas,
@@ -24,7 +25,8 @@ from api.openai.chat_answers import (
     whole_completion,
 )
 from api.openai.job_events import JobStream
-from api.services import LARGE_BODY, Services, ServicesDep
+from api.openai.posted_job import PostedJob
+from api.services import Services, ServicesDep
 from api.submitting.bodies import JobBody, read_field, read_fields
 from api.submitting.checks import check_job
 from api.submitting.fields import invalid, unsupported
@@ -93,7 +95,7 @@ class ChatStream(JobStream):
     """A job's text as chunks of a chat completion."""
 
     def __init__(self, services: Services, job: Job, posted: PostedJob, *, with_usage: bool) -> None:
-        super().__init__(services, job.id)
+        super().__init__(services, job.id, posted.account)
         self._job = job
         self._posted = posted
         self._with_usage = with_usage
@@ -113,15 +115,16 @@ class ChatStream(JobStream):
                         self._has_text = True
                         yield self._chunk({"content": event.text})
                     elif isinstance(event, Reasoning):
-                        if thought := self._reasoning(event):
-                            yield thought
+                        yield self._reasoning(event)
                     elif isinstance(event, ResetMessage) and self._has_text:
                         yield error_frame(_restarted(self._job))
                         return
                     elif isinstance(event, ResetMessage):
                         self._thought = None
                     elif isinstance(event, StoredResult):
-                        yield await self._end(event.job)
+                        async with aclosing(self._end(event.job)) as last:
+                            async for frame in last:
+                                yield frame
                         return
         yield error_frame(self._posted.interruption())
 
@@ -133,20 +136,28 @@ class ChatStream(JobStream):
         self._thought = step.end
         return self._chunk({"reasoning_content": step.text})
 
-    async def _end(self, job: Job) -> bytes:
+    async def _end(self, job: Job) -> AsyncGenerator[bytes, None]:
         if job.status is not JobStatus.COMPLETED:
-            return error_frame(job_failure(job))
-        beside = await self._beside(job)
+            yield error_frame(job_failure(job))
+            return
+        message = await self._services.reads.run(read_message, self._services.database, job.id) or ""
+        try:
+            async with aclosing(self._write(self._beside(message), len(message))) as beside:
+                async for piece in beside:
+                    yield piece
+        except ApiError as refused:
+            yield error_frame(refused)
+            return
         usage = self._usage(job) if self._with_usage else b""
-        return beside + self._chunk({}, job.finish_reason) + usage + DONE
+        yield self._chunk({}, job.finish_reason) + usage + DONE
 
-    async def _beside(self, job: Job) -> bytes:
+    def _beside(self, message: str) -> Iterator[bytes]:
         """What comes beside the text is sent at the end: only then it is sure to be whole."""
-        message = await self._services.reads.run(read_message, self._services.database, job.id) or {}
-        frames = b"".join(self._chunk(delta) for delta in last_deltas(message))
-        if message.get("logprobs"):
-            frames += chunk_frame(self._job, {}, None, with_usage=self._with_usage, logprobs=message["logprobs"])
-        return frames
+        stored = json.loads(message or "{}")
+        for delta in last_deltas(stored):
+            yield from chunk_pieces(self._job, delta, with_usage=self._with_usage)
+        if stored.get("logprobs"):
+            yield from chunk_pieces(self._job, {}, with_usage=self._with_usage, logprobs=stored["logprobs"])
 
     def _usage(self, job: Job) -> bytes:
         return usage_frame(job)
@@ -169,12 +180,10 @@ def _submit(services: Services, project: str, job: NewJob, key: IdempotencyKey |
 
 
 async def _answer_in_turn(
-    services: Services, answer: Callable[[StoredResult], Response], result: StoredResult
+    services: Services, answer: Callable[[StoredResult], Response], result: StoredResult, turns: Turns
 ) -> Response:
-    """To write out a long text takes long, and is not done on the event loop."""
-    if (result.job.bytes or 0) > LARGE_BODY:
-        return await services.large_reads.run(answer, result)
-    return answer(result)
+    """To write out what is long takes long, and is not done on the event loop."""
+    return answer(result) if turns is services.reads else await turns.run(answer, result)
 
 
 def answer_chat(result: StoredResult) -> Response:

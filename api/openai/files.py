@@ -59,7 +59,7 @@ async def post_file(services: ServicesDep, caller: CallerDep, request: Request) 
         raise unsupported("Idempotency-Key", advice)
     try:
         with (
-            services.upload_budget.holding((caller.project, caller.key_id), 1),
+            services.upload_budget.holding(caller.account, 1),
             Upload(services.settings.files_folder, services.settings.max_file_bytes) as upload,
         ):
             await upload.read(request, services.uploads)

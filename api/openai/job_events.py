@@ -1,9 +1,11 @@
 """The watch of one job as values, for endpoints that send its text in another form."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
-from api.services import Services
+from api.access.budget import Account
+from api.access.large_answers import read_in_turns
+from api.services import LARGE_BODY, Services
 from api.watching.inbox import ReceivedMessage
 from api.watching.job_cursor import Cursor
 from api.watching.job_watch import Watch
@@ -57,10 +59,11 @@ class JobEventStream(Watch):
 
 
 class JobStream:
-    """Sends the watch of one job in another form."""
+    """Sends the watch of one job in another form. `account` pays for what is large of it."""
 
-    def __init__(self, services: Services, job_id: str) -> None:
+    def __init__(self, services: Services, job_id: str, account: Account) -> None:
         self._services = services
+        self._account = account
         self._watch = JobEventStream(services, job_id)
 
     @property
@@ -71,3 +74,16 @@ class JobStream:
     def stop(self) -> None:
         """End soon: the client is gone. The job goes on."""
         self._watch.stop()
+
+    async def _write(self, pieces: Iterator[bytes], size: int) -> AsyncGenerator[bytes, None]:
+        """What these pieces are. Where they are made of much (`size`), they are made in a thread, as a download is, and
+        counted until the client has them. Raises `ApiError` (503) where there is no room for them.
+        """
+        if size <= LARGE_BODY:
+            yield b"".join(pieces)
+            return
+        budget = self._services.answer_budget
+        with budget.open(self._account) as held:
+            held.add(min(size, budget.most_of_one))  # none is too large for ever
+            async for piece in read_in_turns(self._services.downloads, pieces):
+                yield piece

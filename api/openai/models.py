@@ -1,4 +1,4 @@
-"""The upstream's models, passed through."""
+"""The models of all upstreams, in one list."""
 
 from starlette.responses import Response
 

@@ -42,8 +42,8 @@ def _statuses_of(file: File) -> frozenset[JobStatus]:
 def _lines(database: Database, batch: Batch, statuses: frozenset[JobStatus]) -> Iterator[dict[str, Any]]:
     """The lines, in the form of the endpoint that the batch was made for."""
     if batch.endpoint == RESPONSES:
-        for asked in stream_responses(database, batch.id, statuses):
-            yield _line(asked.job, read_response_object(database, asked))
+        for stored in stream_responses(database, batch.id, statuses):
+            yield _line(stored.job, read_response_object(database, stored))
     else:
         for result in stream_results(database, batch.id, statuses):
             yield _line(result.job, whole_completion(result))

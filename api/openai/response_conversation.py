@@ -30,10 +30,10 @@ async def turns_of_request(services: Services, request: ResponseRequest, body: b
     return services.large_bodies if is_large else services.turns_of(body)
 
 
-def own_messages(asked: StoredResponse) -> list[Message]:
+def own_messages(stored: StoredResponse) -> list[Message]:
     """The conversation that a stored Response was written after, without its instructions."""
-    messages: list[Message] = asked.job.request["messages"] if asked.job.request else []
-    return messages[1:] if asked.request.get("instructions") else messages
+    messages: list[Message] = stored.job.request["messages"] if stored.job.request else []
+    return messages[1:] if stored.request.get("instructions") else messages
 
 
 class _Reading:
@@ -50,36 +50,36 @@ class _Reading:
         if previous is None:
             return []
         param = "previous_response_id"
-        asked = self._read(previous)
-        if asked is None:
+        stored = self._read(previous)
+        if stored is None:
             message = f"{param}: no response has the id {previous[:80]!r}"
             raise ApiError(404, "previous_response_not_found", message, param=param)
-        if asked.job.status is not JobStatus.COMPLETED or asked.job.request is None:
-            message = f"{param}: {asked.id} is {response_status(asked.job)}; only a completed one can be continued"
+        if stored.job.status is not JobStatus.COMPLETED or stored.job.request is None:
+            message = f"{param}: {stored.id} is {response_status(stored.job)}; only a completed one can be continued"
             raise ApiError(400, "previous_response_not_completed", message, param=param)
-        messages = [*own_messages(asked), answer_message(asked.job, asked.text)]
+        messages = [*own_messages(stored), answer_message(stored.job, stored.text)]
         self._count(messages, param)
         return messages
 
     def find_item(self, reference: Reference) -> Message | None:
         """The message that a reference means; None for a reasoning item, which chat completions do not take."""
-        asked = self._read(reference.response_id)
-        found = self._message(asked, reference) if asked is not None else None
-        if asked is None or (found is None and not reference.is_reasoning):
+        stored = self._read(reference.response_id)
+        found = self._message(stored, reference) if stored is not None else None
+        if stored is None or (found is None and not reference.is_reasoning):
             message = f"{reference.at}: no item that is stored here has the id {reference.id!r}: send the item itself"
             raise ApiError(404, "item_not_found", message, param=reference.at)
         if found is not None:
             self._count([found], reference.at)
         return found
 
-    def _message(self, asked: StoredResponse, reference: Reference) -> Message | None:
+    def _message(self, stored: StoredResponse, reference: Reference) -> Message | None:
         if reference.is_reasoning:
             return None
         if reference.call is not None:
-            return call_message(asked.job, reference.call)
+            return call_message(stored.job, reference.call)
         if reference.place is None:
-            return {"role": "assistant", "content": asked.text} if asked.text else None
-        messages = own_messages(asked)
+            return {"role": "assistant", "content": stored.text} if stored.text else None
+        messages = own_messages(stored)
         return messages[reference.place] if reference.place < len(messages) else None
 
     def _read(self, named: str) -> StoredResponse | None:

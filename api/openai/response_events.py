@@ -54,12 +54,12 @@ class _Item:
 class ResponseEvents:
     """The events after the one numbered `after`, from the beginning when it is -1."""
 
-    def __init__(self, asked: StoredResponse, after: int = -1) -> None:
-        self._asked = asked
+    def __init__(self, job_id: str, after: int = -1) -> None:
+        self._job_id = job_id
         self._after = after
         self._skip = 0
         self._diverged = diverged_up_to(after)
-        self._begun = False
+        self.has_begun = False
         self._voided = 0
         self._item: _Item | None = None
         self._thought: ReasoningItem | None = None
@@ -72,19 +72,24 @@ class ResponseEvents:
         self.last_number = after
         """The number up to which everything has been sent."""
 
-    def created(self) -> Iterator[Event]:
-        """The first events, which hold at any time."""
-        in_background = bool(self._asked.request.get("background"))
-        status = "queued" if in_background else "in_progress"
-        yield from self._event("response.created", CREATED, response=response_in(self._asked, status))
-        if in_background:
-            yield from self._event("response.queued", QUEUED, response=response_in(self._asked, status))
+    @property
+    def thought_bytes(self) -> int:
+        """How many bytes of reasoning are kept here: the item that ends has all of it."""
+        return self._thought.length if self._thought is not None else 0
 
-    def begun(self) -> Iterator[Event]:
+    def created(self, stored: StoredResponse) -> Iterator[Event]:
+        """The first events, which hold at any time."""
+        in_background = bool(stored.request.get("background"))
+        status = "queued" if in_background else "in_progress"
+        yield from self._event("response.created", CREATED, response=response_in(stored, status))
+        if in_background:
+            yield from self._event("response.queued", QUEUED, response=response_in(stored, status))
+
+    def begun(self, stored: StoredResponse) -> Iterator[Event]:
         """A worker has taken the job."""
-        if not self._begun:
-            self._begun = True
-            shown = response_in(self._asked, "in_progress")
+        if not self.has_begun:
+            self.has_begun = True
+            shown = response_in(stored, "in_progress")
             yield from self._event("response.in_progress", IN_PROGRESS, response=shown)
 
     def switch_attempt(self, attempt: int, attempts: Sequence[Attempt], *, anew: bool = False) -> Iterator[Event]:
@@ -112,7 +117,7 @@ class ResponseEvents:
         self._voided = len(before)
         if self._item is not None and self._item.first != self._chain.first:
             self._item = None
-        if self._thought is not None and self._thought.id != output_id("rs", self._asked.job.id, self._chain.first):
+        if self._thought is not None and self._thought.id != output_id("rs", self._job_id, self._chain.first):
             self._thought = None
         if self._item is None:
             self._index = len(before)
@@ -126,7 +131,7 @@ class ResponseEvents:
             skip = thought_offset_of(self._after) if self._after >= 0 and attempt_of(self._after) == first else 0
             index = self._index + self._thoughts
             self._thoughts += 1
-            self._thought = ReasoningItem(output_id("rs", self._asked.job.id, first), index, skip)
+            self._thought = ReasoningItem(output_id("rs", self._job_id, first), index, skip)
             yield from self._of_reasoning(self._thought.begin())
         yield from self._of_reasoning(self._thought.add(step))
 
@@ -141,11 +146,11 @@ class ResponseEvents:
         number = self._number(self._chain.owner(step.end), TEXT + step.end)
         yield from self._event("response.output_text.delta", number, **self._place(), delta=delta, logprobs=[])
 
-    def end(self, asked: StoredResponse) -> Iterator[Event]:
+    def end(self, stored: StoredResponse) -> Iterator[Event]:
         """The job has ended, and all of its text was sent."""
-        text = asked.text or ""
-        number = self._number(max(asked.job.attempt, 1), TEXT + len(text.encode()))
-        status = response_status(asked.job)
+        text = stored.text or ""
+        number = self._number(max(stored.job.attempt, 1), TEXT + len(text.encode()))
+        status = response_status(stored.job)
         if self._item is None:
             yield from self._end_reasoning()
         else:
@@ -156,20 +161,21 @@ class ResponseEvents:
             yield from self._event("response.output_item.done", number + 3, output_index=index, item=item)
         number += 4
         index = self._item.index + 1 if self._item is not None else self._index + self._thoughts
-        for name, fields in call_events(call_items(asked.job, whole=status == "completed"), index):
+        for name, fields in call_events(call_items(stored.job, whole=status == "completed"), index):
             yield from self._event(name, number, **fields)
             number += 1
-        if asked.job.status is JobStatus.CANCELLED:
+        if stored.job.status is JobStatus.CANCELLED:
             # There is no event for this among OpenAI's, and neither `incomplete` nor `failed` would be true.
-            message = f"the response {asked.id} was cancelled; what was written is kept"
+            message = f"the response {stored.id} was cancelled; what was written is kept"
             yield from self._event("error", number, code="cancelled", message=message, param=None)
             return
-        shown = response_object(asked, first=self._chain.first)
+        shown = response_object(stored, first=self._chain.first)
         yield from self._event(f"response.{status}", number, response=shown)
 
     def _end_reasoning(self) -> Iterator[Event]:
         if self._thought is not None:
             yield from self._of_reasoning(self._thought.end())
+            self._thought = None
 
     def _of_reasoning(self, events: Iterator[tuple[int, Event]]) -> Iterator[Event]:
         for place, event in events:
@@ -178,7 +184,7 @@ class ResponseEvents:
 
     def _begin_item(self) -> Iterator[Event]:
         first = self._chain.first
-        self._item = _Item(self._index + self._thoughts, first, output_id("msg", self._asked.job.id, first))
+        self._item = _Item(self._index + self._thoughts, first, output_id("msg", self._job_id, first))
         yield from self._added(self._item)
         part = text_part("")
         yield from self._event(
@@ -193,7 +199,7 @@ class ResponseEvents:
     def _void(self, index: int, chain: Chain) -> Iterator[Event]:
         item = self._item
         if item is None or item.first != chain.first:
-            item = _Item(index + self._thoughts, chain.first, output_id("msg", self._asked.job.id, chain.first))
+            item = _Item(index + self._thoughts, chain.first, output_id("msg", self._job_id, chain.first))
             yield from self._added(item)
         shown = {"id": item.id, "type": "message", "role": "assistant", "status": "incomplete", "content": []}
         yield from self._event(

@@ -44,9 +44,9 @@ async def get_input_items(
 def _show_items(
     services: Services, caller: Caller, response_id: str, after: str | None, limit: int, order: str
 ) -> Response:
-    asked = find_response(services, caller.project, response_id)
-    messages = enumerate(own_messages(asked))
-    items = [item for place, message in messages for item in _input_items(asked.job.id, place, message)]
+    stored = find_response(services, caller.project, response_id)
+    messages = enumerate(own_messages(stored))
+    items = [item for place, message in messages for item in _input_items(stored.job.id, place, message)]
     if order == "desc":
         items.reverse()
     begin = 0

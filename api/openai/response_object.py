@@ -16,35 +16,35 @@ _ERROR_CODES = {"upstream_rejected": "invalid_prompt", "upstream_rejected_in_str
                 "upstream_quota_spent": "rate_limit_exceeded"}  # fmt: skip
 
 
-def response_object(asked: StoredResponse, *, first: int = 1) -> dict[str, Any]:
+def response_object(stored: StoredResponse, *, first: int = 1) -> dict[str, Any]:
     """The Response as it stands, with its output once it has ended. `first` is the attempt that began its text."""
-    job = asked.job
+    job = stored.job
     status = response_status(job)
     ended = job.is_final
     # The SDK knows two reasons or none: a context window that is full is a limit on tokens, too.
     reason = {"context_window": "max_output_tokens", NO_END_SIGN: None}.get(job.incomplete or "", job.incomplete)
     whole = status == "completed"
-    return response_in(asked, status) | {
+    return response_in(stored, status) | {
         "completed_at": int(job.finished_at.timestamp()) if whole and job.finished_at else None,
         "error": _error(job) if status == "failed" else None,
         "incomplete_details": {"reason": reason} if status == "incomplete" else None,
-        "output": _output(asked, first, whole=whole),
+        "output": _output(stored, first, whole=whole),
         "usage": response_usage(job.usage) if ended else None,
     }
 
 
-def _output(asked: StoredResponse, first: int, *, whole: bool) -> list[dict[str, Any]]:
+def _output(stored: StoredResponse, first: int, *, whole: bool) -> list[dict[str, Any]]:
     """The reasoning, if there is any, the text, and the tool calls."""
-    job = asked.job
-    thoughts = [reasoning_item(output_id("rs", job.id, first), asked.reasoning)] if asked.reasoning else []
-    texts = [message_item(output_id("msg", job.id, first), asked.text, whole=whole)] if asked.text else []
+    job = stored.job
+    thoughts = [reasoning_item(output_id("rs", job.id, first), stored.reasoning)] if stored.reasoning else []
+    texts = [message_item(output_id("msg", job.id, first), stored.text, whole=whole)] if stored.text else []
     return [*thoughts, *texts, *call_items(job, whole=whole)]
 
 
-def response_in(asked: StoredResponse, status: str) -> dict[str, Any]:
+def response_in(stored: StoredResponse, status: str) -> dict[str, Any]:
     """The Response as it was when it was only created, or had just begun."""
-    shown = {**_echoed(asked), "status": status, "completed_at": None, "error": None, "incomplete_details": None}
-    return {**shown, "model": asked.request["model"], "output": [], "usage": None}
+    shown = {**_echoed(stored), "status": status, "completed_at": None, "error": None, "incomplete_details": None}
+    return {**shown, "model": stored.request["model"], "output": [], "usage": None}
 
 
 def response_status(job: Job) -> str:
@@ -77,12 +77,12 @@ def output_id(kind: Literal["msg", "rs"], job_id: str, attempt: int = 1) -> str:
     return named if attempt == 1 else f"{named}_{attempt}"
 
 
-def read_response_object(database: Database, asked: StoredResponse) -> dict[str, Any]:
+def read_response_object(database: Database, stored: StoredResponse) -> dict[str, Any]:
     """The same with its output items named as the events name them."""
-    if asked.job.attempt < 2 or not asked.job.is_final:
-        return response_object(asked)
-    attempts = read_attempts(database, asked.job.id)
-    return response_object(asked, first=chains_up_to(attempts, asked.job.attempt)[-1].first)
+    if stored.job.attempt < 2 or not stored.job.is_final:
+        return response_object(stored)
+    attempts = read_attempts(database, stored.job.id)
+    return response_object(stored, first=chains_up_to(attempts, stored.job.attempt)[-1].first)
 
 
 def response_usage(usage: Usage | None) -> dict[str, Any] | None:
@@ -100,17 +100,17 @@ def response_usage(usage: Usage | None) -> dict[str, Any] | None:
     }
 
 
-def _echoed(asked: StoredResponse) -> dict[str, Any]:
-    request: Mapping[str, Any] = asked.request
+def _echoed(stored: StoredResponse) -> dict[str, Any]:
+    request: Mapping[str, Any] = stored.request
     reasoning, text = request.get("reasoning") or {}, request.get("text") or {}
     return {
-        "id": asked.id,
+        "id": stored.id,
         "object": "response",
-        "created_at": int(asked.job.created_at.timestamp()),
+        "created_at": int(stored.job.created_at.timestamp()),
         "background": bool(request.get("background")),
         "instructions": request.get("instructions"),
         "max_output_tokens": request.get("max_output_tokens"),
-        "metadata": asked.job.metadata,
+        "metadata": stored.job.metadata,
         "parallel_tool_calls": request.get("parallel_tool_calls", True),
         "previous_response_id": request.get("previous_response_id"),
         "max_tool_calls": request.get("max_tool_calls"),

@@ -30,8 +30,9 @@ class ReasoningItem:
     index: int
     skip: int
     """Up to this byte the client has it already."""
+    length: int = 0
+    """How many bytes of it have come; all of them are kept until its end."""
     _pieces: list[str] = field(default_factory=list)
-    _end: int = 0
 
     def begin(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """The first events."""
@@ -41,11 +42,11 @@ class ReasoningItem:
 
     def add(self, step: Reasoning) -> Iterator[tuple[int, dict[str, Any]]]:
         """The next piece. One that begins anew is sent from where it goes beyond what was sent."""
-        if step.end <= self._end:
+        if step.end <= self.length:
             return
         encoded = step.text.encode()
-        self._pieces.append(text_from(encoded, self._end - step.offset))
-        self._end = step.end
+        self._pieces.append(text_from(encoded, self.length - step.offset))
+        self.length = step.end
         if step.end > self.skip:
             delta = text_from(encoded, self.skip - step.offset)
             event = {"type": "response.reasoning_text.delta", **self._place(), "delta": delta}
@@ -53,7 +54,7 @@ class ReasoningItem:
 
     def end(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """The last events: the text begins, or the job has ended."""
-        text, number = "".join(self._pieces), THOUGHT + self._end
+        text, number = "".join(self._pieces), THOUGHT + self.length
         yield number + 1, {"type": "response.reasoning_text.done", **self._place(), "text": text}
         yield number + 2, {"type": "response.content_part.done", **self._place(), "part": reasoning_part(text)}
         item = reasoning_item(self.id, text)

@@ -1,6 +1,6 @@
 """OpenAI's Responses, each one a job: run in the background, resumed anywhere, cancelled, deleted."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from logging import getLogger
 from typing import Annotated
@@ -9,6 +9,7 @@ from fastapi import Path, Query
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
+from api.access.turns import Turns
 from api.callers.caller import CallerDep
 from api.finding import find_response, turns_of_responses
 from api.http.errors import ApiError, JsonAnswer
@@ -16,9 +17,9 @@ from api.http.event_stream import EventStream
 from api.http.parameters import v1_routes
 from api.http.request_bodies import request_body
 from api.idempotency import Key, check_key
-from api.openai.at_end import PostedJob, Wait, accepted_headers
 from api.openai.chat_answers import job_failure
 from api.openai.completions import CONTINUED
+from api.openai.posted_job import PostedJob, Wait, accepted_headers
 from api.openai.response_conversation import conversation, turns_of_request
 from api.openai.response_object import read_response_object
 from api.openai.response_stream import ResponseStream
@@ -64,16 +65,19 @@ async def post_response(
     request = await services.turns_of(body).run(read_response_request, body)
     turns = await turns_of_request(services, request, body)
     if request.background and not request.stream:
-        accepted, asked = await turns.run(_submit, services, caller.project, request, key)
-        return await turns.run(_show, services, asked, headers=accepted_headers(accepted))
+        accepted, stored = await turns.run(_submit, services, caller.project, request, key)
+        return await turns.run(_show, services, stored, headers=accepted_headers(accepted))
     with PostedJob(services, caller, key) as posted:
-        asked = await posted.submit(turns, partial(_submit, services, caller.project, request, key))
+        stored = await posted.submit(turns, partial(_submit, services, caller.project, request, key))
+        # By its id: a request may be long, and who waits is to hold none.
+        erase = partial(_erase_unstored, services, stored.id, caller.project)
         if not request.stream:
-            return posted.at_end(partial(_answer, services, asked))
+            erase_if = None if request.is_stored else erase
+            return posted.at_end(partial(_answer, services, stored.id, caller.project, erase_if))
         if not request.background:
             await posted.until_text(_refuse_failed)
-        unstored = None if request.is_stored or request.background else partial(_erase_unstored, services, asked)
-        return posted.stream(ResponseStream(services, asked, at_end=unstored))
+        at_end = None if request.is_stored or request.background else erase
+        return posted.stream(ResponseStream(services, stored, caller.account, at_end=at_end))
 
 
 @routes.get("/responses/{response_id}", response_class=Response)
@@ -95,11 +99,11 @@ async def get_response(
     if starting_after is not None and not stream:
         raise unsupported("starting_after", "is only for stream=true")
     turns = await turns_of_responses(services, [response_id])
-    asked = await turns.run(find_response, services, caller.project, response_id)
+    stored = await turns.run(find_response, services, caller.project, response_id)
     if not stream:
-        return await turns.run(_show, services, asked)
+        return await turns.run(_show, services, stored)
     require_open(services)
-    events = ResponseStream(services, asked, -1 if starting_after is None else starting_after)
+    events = ResponseStream(services, stored, caller.account, -1 if starting_after is None else starting_after)
     return EventStream(events, slot=services.watch_limiter.take(caller.project, caller.key_id, events))
 
 
@@ -109,9 +113,9 @@ async def post_cancel_response(services: ServicesDep, caller: CallerDep, respons
     stays as it is.
     """
     turns = await turns_of_responses(services, [response_id])
-    asked = await turns.run(find_response, services, caller.project, response_id)
-    if await services.writes.run(cancel_one_job, services, asked.job.id) is not None:
-        await Wait(services, asked.job.id).until_end(seconds=_CANCEL_SECONDS)
+    stored = await turns.run(find_response, services, caller.project, response_id)
+    if await services.writes.run(cancel_one_job, services, stored.job.id) is not None:
+        await Wait(services, stored.job.id).until_end(seconds=_CANCEL_SECONDS)
     ended = await turns.run(find_response, services, caller.project, response_id)
     return await turns.run(_show, services, ended)
 
@@ -120,9 +124,9 @@ async def post_cancel_response(services: ServicesDep, caller: CallerDep, respons
 @writing
 def delete_one_response(services: ServicesDep, caller: CallerDep, response_id: ResponseId) -> Response:
     """Delete a Response, its job, its text and its attempts, for good. One that still runs is cancelled first."""
-    asked = read_response(services.database, response_id, project=caller.project)
-    if asked is not None and asked.job.batch_id is not None:
-        message = f"{response_id} belongs to the batch {asked.job.batch_id}, whose output needs it"
+    stored = read_response(services.database, response_id, project=caller.project)
+    if stored is not None and stored.job.batch_id is not None:
+        message = f"{response_id} belongs to the batch {stored.job.batch_id}, whose output needs it"
         raise ApiError(409, "belongs_to_a_batch", message, param="id")
     changes = delete_response(services.database, response_id, project=caller.project)
     if changes is None:
@@ -131,20 +135,25 @@ def delete_one_response(services: ServicesDep, caller: CallerDep, response_id: R
     return JsonAnswer({"id": response_id, "object": "response", "deleted": True})
 
 
-async def _answer(services: Services, asked: StoredResponse, result: StoredResult) -> Response:
+async def _answer(
+    services: Services,
+    response_id: str,
+    project: str,
+    erase: Callable[[], Awaitable[None]] | None,
+    result: StoredResult,
+    turns: Turns,
+) -> Response:
     _refuse_failed(result)
-    turns = await turns_of_responses(services, [asked.id])
-    ended = await turns.run(find_response, services, asked.job.project, asked.id)
-    unstored = None if asked.request.get("store", True) else BackgroundTask(_erase_unstored, services, ended)
-    return await turns.run(_show, services, ended, background=unstored)
+    ended = await turns.run(find_response, services, project, response_id)
+    return await turns.run(_show, services, ended, background=BackgroundTask(erase) if erase is not None else None)
 
 
-async def _erase_unstored(services: Services, asked: StoredResponse) -> None:
+async def _erase_unstored(services: Services, response_id: str, project: str) -> None:
     """Delete a Response that was not to be stored: its answer was sent. It never raises: a worker does it later."""
     try:
-        await services.writes.run(delete_response, services.database, asked.id, project=asked.job.project)
+        await services.writes.run(delete_response, services.database, response_id, project=project)
     except DATABASE_ERRORS as error:
-        log.warning("%s was not erased yet: %s", asked.id, driver_message(error))
+        log.warning("%s was not erased yet: %s", response_id, driver_message(error))
 
 
 def _submit(
@@ -156,19 +165,19 @@ def _submit(
     kept = {**request.kept(), "model": job.request["model"]}
     accepted = submit_one_job(services, project, job, key, response=kept)
     named = response_id(accepted.id)
-    asked = read_response(services.database, named, project=project)
-    if asked is None:
+    stored = read_response(services.database, named, project=project)
+    if stored is None:
         raise ApiError(410, "deleted", f"{named}, which this Idempotency-Key made, was deleted")
-    return accepted, asked
+    return accepted, stored
 
 
 def _show(
     services: Services,
-    asked: StoredResponse,
+    stored: StoredResponse,
     headers: Mapping[str, str] | None = None,
     background: BackgroundTask | None = None,
 ) -> Response:
-    return JsonAnswer(read_response_object(services.database, asked), headers=headers, background=background)
+    return JsonAnswer(read_response_object(services.database, stored), headers=headers, background=background)
 
 
 def _refuse_failed(result: StoredResult) -> None:

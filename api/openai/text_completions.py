@@ -1,5 +1,6 @@
 """The older completions, of a prompt: each one runs as a job, its prompt sent as the one message of a chat."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -60,8 +61,8 @@ class TextStream(ChatStream):
 
     # This form has the text alone.
 
-    async def _beside(self, job: Job) -> bytes:
-        return b""
+    def _beside(self, message: str) -> Iterator[bytes]:
+        return iter(())
 
     def _reasoning(self, step: Reasoning) -> bytes:
         return b""

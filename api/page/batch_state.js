@@ -22,6 +22,7 @@ export class BatchState {
   /** By job id: `same`, `length` or `differs`, once an ended job's text was compared with what is stored. */
   marks = new Map();
   #stream = null;
+  #hasEnded = false;
   #closed = new AbortController();
   #settling = new Set();
   #stored = new Map();
@@ -56,6 +57,7 @@ export class BatchState {
         reset: ({ id, attempt }) => this.#takeReset(id, attempt),
         done: (batch) => {
           this.#stream.close();
+          this.#hasEnded = true;
           this.#takeBatch(batch);
         },
       },
@@ -71,11 +73,12 @@ export class BatchState {
     this.#again = setTimeout(() => this.#doubt(), AGAIN_MS);
     const again = this.#again;
     const before = this.batch;
+    let isWhole;
     try {
       const batch = await call(`/v1/batches/${this.id}`, { signal: this.#closed.signal });
       // As in `reread`: it may have ended meanwhile, and nothing would tell so again.
       if (this.batch === before) this.#takeBatch(batch);
-      await this.#readRows();
+      isWhole = await this.#readRows();
     } catch (error) {
       if (error.name !== "AbortError") this.listener.onFault(error);
       return;
@@ -83,10 +86,12 @@ export class BatchState {
     if (again !== this.#again) return; // another one has come meanwhile
     clearTimeout(again);
     // Which place a job has, only the events tell.
-    if (this.byId.size < this.batch.request_counts.total) this.#again = setTimeout(() => this.watch(), AGAIN_MS);
+    if (!isWhole) this.#again = setTimeout(() => this.watch(), AGAIN_MS);
   }
 
+  /** Read all jobs. Whether each one was known: some of an ended batch may have been deleted. */
   async #readRows() {
+    let isWhole = true;
     for (let after = "", more = true; more; ) {
       const before = new Map(this.byId);
       const page = await call(`/v1/jobs?batch_id=${this.id}&limit=${PAGE}${after}`, { signal: this.#closed.signal });
@@ -96,9 +101,16 @@ export class BatchState {
         return known && this.byId.get(row.id) === known && OF_STATE.some((name) => row[name] !== known[name]);
       });
       if (changed.length) this.#takeJobs(changed.map((row) => ({ ...before.get(row.id), ...row })));
+      isWhole &&= page.data.every(({ id }) => this.byId.has(id));
       after = `&after=${page.last_id}`;
       more = page.has_more;
     }
+    return isWhole;
+  }
+
+  /** Whether all jobs were told; of an ended batch the last ones may have been deleted. */
+  get isListed() {
+    return this.#hasEnded || this.jobs.length >= this.batch.request_counts.total;
   }
 
   /** The text of a job; an empty one before the first delta. */

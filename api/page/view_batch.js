@@ -57,16 +57,16 @@ export function batchView(id) {
   let factsAt = 0;
 
   const state = new BatchState(id, {
-    onBatch: showBatch,
+    onBatch() {
+      showBatch();
+      restoreOnce();
+    },
     onJobs(ids) {
       for (const one of ids) dirty.add(one);
       stale = true;
       if (restored) return;
       filter();
-      if (state.jobs.length >= state.batch.request_counts.total) {
-        restored = true;
-        restoreScroll();
-      }
+      restoreOnce();
     },
     onText: (ids) => ids.forEach((one) => dirty.add(one)),
     onFault: faultsIn(fault),
@@ -93,6 +93,12 @@ export function batchView(id) {
 
   function nameOf(job) {
     return jobName(job, { text: state.texts.get(job.id)?.text, prompt: prompts.known(job.id) });
+  }
+
+  function restoreOnce() {
+    if (restored || !state.isListed) return;
+    restored = true;
+    restoreScroll();
   }
 
   function showBatch() {

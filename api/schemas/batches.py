@@ -131,6 +131,12 @@ class InputObject(Described):
     warnings: list[Warned]
 
 
+class RetriedBatch(BatchObject):
+    """A batch that runs again."""
+
+    retried: int = Field(description="How many of its jobs were queued again.")
+
+
 class BatchList(Page):
     """A page of batches. Go on with `after=<last_id>` while `has_more`."""
 

@@ -166,8 +166,8 @@ def check_input_order(body: bytes) -> tuple[NewFileBatch, int | None]:
     limit = read_field(fields, "limit")
     if limit is not None:
         check_integer(limit, "limit", 1, 1000)
-    wanted = _read_batch({name: value for name, value in fields.items() if name != "limit"})
-    return replace(wanted, read=wanted.read or ReadOptions()), limit
+    order = _read_batch({name: value for name, value in fields.items() if name != "limit"})
+    return replace(order, read=order.read or ReadOptions()), limit
 
 
 def _read_batch(fields: dict[str, msgspec.Raw]) -> NewFileBatch:

@@ -28,19 +28,19 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 async def _read_job_body(request: Request, services: ServicesDep, caller: CallerDep) -> AsyncIterator[bytes]:
-    with services.body_budget.open((caller.project, caller.key_id)) as held:
+    with services.body_budget.open(caller.account) as held:
         yield await _read_body(request, held, *job_limit(services.settings))
 
 
 async def _read_batch_body(request: Request, services: ServicesDep, caller: CallerDep) -> AsyncIterator[bytes]:
     advice = "(LONGHAND_MAX_BODY_BYTES): upload the requests as a file (POST /v1/files), or split the batch"
-    with services.body_budget.open((caller.project, caller.key_id)) as held:
+    with services.body_budget.open(caller.account) as held:
         yield await _read_body(request, held, services.settings.max_body_bytes, advice)
 
 
 async def _read_small_body(request: Request, services: ServicesDep, caller: CallerDep) -> AsyncIterator[bytes]:
     # It counts as well: a project may have 32,000 connections, and 64 KiB of each are 2 GB.
-    with services.body_budget.open((caller.project, caller.key_id)) as held:
+    with services.body_budget.open(caller.account) as held:
         yield await _read_body(request, held, _SMALL_BYTES, "and this request needs few of them")
 
 

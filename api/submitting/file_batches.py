@@ -46,35 +46,35 @@ async def post_file_batch(services: Services, caller: Caller, body: bytes, key: 
 
     Raises `ApiError`, and `KeyReusedError`.
     """
-    wanted = await services.writes.run(check_file_batch, body)
-    webhook = wanted.options.webhook
+    order = await services.writes.run(check_file_batch, body)
+    webhook = order.options.webhook
     if webhook is not None and (
         key is None or await services.reads.run(find_key, services.database, caller.project, key) is None
     ):
         await require_receiver(services, webhook.url, "webhook.url")
     stopped = threading.Event()
     try:
-        turns = await turns_of_input(services, caller.project, wanted.options.input_file_id)
-        accepted = await turns.run(make_file_batch, services, caller.project, wanted, key, stopped.is_set)
+        turns = await turns_of_input(services, caller.project, order.options.input_file_id)
+        accepted = await turns.run(make_file_batch, services, caller.project, order, key, stopped.is_set)
     finally:
         stopped.set()  # when this was cancelled: the process ends, and the thread gives up what it has stored
     wake_for(services, accepted)
     return await services.reads.run(answer_batch, services, caller.project, accepted, 200, webhook is not None)
 
 
-async def turns_of_input(services: Services, project: str, named: str | None) -> Turns:
+async def turns_of_input(services: Services, project: str, file_id: str | None) -> Turns:
     """Where this file is read: a large one is minutes of work for one core at worst, and a small one does not wait for
     it. If there is no such file, the function that reads it says so.
     """
-    if named is None or not is_id(named):
+    if file_id is None or not is_id(file_id):
         return services.small_files
-    file = await services.reads.run(read_file, services.database, named, project=project)
+    file = await services.reads.run(read_file, services.database, file_id, project=project)
     is_large = file is not None and (file.bytes or 0) > _SMALL_FILE
     return services.file_batches if is_large else services.small_files
 
 
 def make_file_batch(
-    services: Services, project: str, wanted: NewFileBatch, key: IdempotencyKey | None, stopped: Callable[[], bool]
+    services: Services, project: str, order: NewFileBatch, key: IdempotencyKey | None, stopped: Callable[[], bool]
 ) -> Accepted:
     """Read a file and store a batch: one that runs, or one that has failed with the errors of its lines.
 
@@ -84,15 +84,15 @@ def make_file_batch(
         known = find_key(services.database, project, key)  # not to read 200 MB for a batch that is there
         if known is not None:
             return Accepted(known, repeated=True)
-    named = NamedUpstreams(services.upstreams.current())
-    named.require_name(wanted.defaults.only_upstream, "upstream")
-    file = find_input(services, project, wanted.options.input_file_id)
-    options = replace(wanted.options, project=project, input_file_id=file.id, idempotency_key=key)
+    upstreams = NamedUpstreams(services.upstreams.current())
+    upstreams.require_name(order.defaults.only_upstream, "upstream")
+    file = find_input(services, project, order.options.input_file_id)
+    options = replace(order.options, project=project, input_file_id=file.id, idempotency_key=key)
     draft = Draft(services.database, options)
     began = monotonic()
     try:
         notes = Notes()
-        errors = _fill(draft, services.settings, wanted, named, file, notes, stopped)
+        errors = _fill(draft, services.settings, order, upstreams, file, notes, stopped)
         if errors.first:
             accepted = draft.refuse([mistake.as_json() for mistake in errors.listed()])
         else:
@@ -112,8 +112,8 @@ def make_file_batch(
 def _fill(
     draft: Draft,
     settings: Settings,
-    wanted: NewFileBatch,
-    named: NamedUpstreams,
+    order: NewFileBatch,
+    upstreams: NamedUpstreams,
     file: File,
     notes: Notes,
     stopped: Callable[[], bool],
@@ -122,7 +122,7 @@ def _fill(
     mistakes = Mistakes()
 
     def good_jobs() -> Iterator[NewJob]:
-        for checked in check_file(opened, file.filename, wanted, settings, named, notes):
+        for checked in check_file(opened, file.filename, order, settings, upstreams, notes):
             if stopped():
                 raise StoppedError
             if isinstance(checked, MistakeError):
@@ -135,9 +135,9 @@ def _fill(
     return mistakes
 
 
-def find_input(services: Services, project: str, named: str | None) -> File:
+def find_input(services: Services, project: str, file_id: str | None) -> File:
     """The uploaded file of this id. Raises `ApiError`."""
-    file_id = named or ""
+    file_id = file_id or ""
     file = read_file(services.database, file_id, project=project) if is_id(file_id) else None
     if file is None:
         raise ApiError(404, "not_found", f"input_file_id: no file has the id {file_id[:80]!r}", param="input_file_id")

@@ -30,34 +30,34 @@ def open_file(
 def check_file(
     opened: io.BufferedReader,
     filename: str,
-    wanted: NewFileBatch,
+    order: NewFileBatch,
     settings: Settings,
-    named: NamedUpstreams,
+    upstreams: NamedUpstreams,
     notes: Notes,
 ) -> Iterator[NewJob | MistakeError]:
     """The jobs of a file, and what is wrong in place of each that cannot be one."""
     try:
-        file = open_file(opened, filename, wanted.read, settings, notes)
-        yield from check_lines(file, wanted, settings, named)
+        file = open_file(opened, filename, order.read, settings, notes)
+        yield from check_lines(file, order, settings, upstreams)
     except MistakeError as mistake:
         yield mistake
 
 
 def check_lines(
-    file: InputFile, wanted: NewFileBatch, settings: Settings, named: NamedUpstreams, *, limit: int | None = None
+    file: InputFile, order: NewFileBatch, settings: Settings, upstreams: NamedUpstreams, *, limit: int | None = None
 ) -> Iterator[NewJob | MistakeError]:
     """The jobs of a file that is open already. Raises `MistakeError` for a template that does not fit."""
-    needs_custom_id = wanted.read is None and not file.is_table
+    needs_custom_id = order.read is None and not file.is_table
     checker = LineChecker(
-        wanted.defaults,
+        order.defaults,
         file.notes,
-        named,
+        upstreams,
         needs_custom_id=needs_custom_id,
-        endpoint=wanted.options.endpoint,
-        merge=wanted.merge,
+        endpoint=order.options.endpoint,
+        merge=order.merge,
     )
-    taken, size, shared_size = 0, 0, wanted.shared.size if wanted.shared else 0
-    skip, most = (wanted.read.skip, wanted.read.take) if wanted.read else (0, None)
+    taken, size, shared_size = 0, 0, order.shared.size if order.shared else 0
+    skip, most = (order.read.skip, order.read.take) if order.read else (0, None)
     stop = min((skip + end for end in (limit, most) if end is not None), default=None)
     for line in islice(file.lines(), skip, stop):
         taken += 1

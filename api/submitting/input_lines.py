@@ -26,7 +26,7 @@ class LineChecker:
         self,
         defaults: NewJob,
         notes: Notes,
-        named: NamedUpstreams,
+        upstreams: NamedUpstreams,
         *,
         needs_custom_id: bool,
         endpoint: str,
@@ -36,7 +36,7 @@ class LineChecker:
         self._endpoint = endpoint
         self._for_all = defaults
         self._notes = notes
-        self._named = named
+        self._upstreams = upstreams
         self._needs_custom_id = needs_custom_id
         self._line_of: dict[bytes, int] = {}
         self._first: NewJob | None = None
@@ -49,7 +49,7 @@ class LineChecker:
             job = self._read(line)
             self._first = self._first or job
             require_same_columns(self._first, job, "")
-            self._named.require(job, "upstream")
+            self._upstreams.require(job, "upstream")
         except MistakeError as mistake:
             raise mistake.at(line.line, line.row) from None
         except ApiError as error:

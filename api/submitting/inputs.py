@@ -38,21 +38,21 @@ async def post_input(services: ServicesDep, caller: CallerDep, body: SmallBody) 
     `POST /v1/batches` with the same `input_file_id` and `input` makes a batch of it. Nothing is stored here. With
     `limit` only that many requests are looked at.
     """
-    wanted, limit = await services.writes.run(check_input_order, body)
+    order, limit = await services.writes.run(check_input_order, body)
     # As making a batch: a long file keeps one core busy.
-    turns = await turns_of_input(services, caller.project, wanted.options.input_file_id)
-    return JsonAnswer(await turns.run(_look, services, caller, wanted, limit))
+    turns = await turns_of_input(services, caller.project, order.options.input_file_id)
+    return await turns.run(_look, services, caller, order, limit)
 
 
-def _look(services: Services, caller: Caller, wanted: NewFileBatch, limit: int | None) -> dict[str, Any]:
-    file = find_input(services, caller.project, wanted.options.input_file_id)
-    named = NamedUpstreams(services.upstreams.current())
+def _look(services: Services, caller: Caller, order: NewFileBatch, limit: int | None) -> Response:
+    file = find_input(services, caller.project, order.options.input_file_id)
+    upstreams = NamedUpstreams(services.upstreams.current())
     notes, mistakes = Notes(), Mistakes()
     count, first, opened_as = 0, None, None
     try:
         with open_input(services.settings.files_folder / file.id) as opened:
-            opened_as = open_file(opened, file.filename, wanted.read, services.settings, notes)
-            for checked in check_lines(opened_as, wanted, services.settings, named, limit=limit):
+            opened_as = open_file(opened, file.filename, order.read, services.settings, notes)
+            for checked in check_lines(opened_as, order, services.settings, upstreams, limit=limit):
                 if isinstance(checked, MistakeError):
                     mistakes.add(checked)
                     continue
@@ -62,8 +62,8 @@ def _look(services: Services, caller: Caller, wanted: NewFileBatch, limit: int |
         raise not_readable(file.id, param="input_file_id") from None
     except MistakeError as mistake:
         mistakes.add(mistake)
-    rows = _first_rows(services, file, wanted.read or ReadOptions()) if opened_as and opened_as.columns else []
-    return {
+    rows = _first_rows(services, file, order.read or ReadOptions()) if opened_as and opened_as.columns else []
+    shown = {
         "object": "input",
         "input_file_id": file.id,
         **_form(opened_as),
@@ -74,6 +74,7 @@ def _look(services: Services, caller: Caller, wanted: NewFileBatch, limit: int |
         "mistake_count": mistakes.count,
         "warnings": notes.as_json(),
     }
+    return JsonAnswer(shown)  # a row may have 16,384 cells: it is written out here, and not on the event loop
 
 
 def _form(file: InputFile | None) -> dict[str, Any]:

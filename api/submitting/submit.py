@@ -83,9 +83,9 @@ async def post_batch(
 
 def _check_requests(services: Services, body: bytes) -> NewBatch:
     batch = check_batch(body, services.settings)
-    named = NamedUpstreams(services.upstreams.current())
+    upstreams = NamedUpstreams(services.upstreams.current())
     for place, job in enumerate(batch.jobs):
-        named.require(job, f"requests[{place}].body.upstream")
+        upstreams.require(job, f"requests[{place}].body.upstream")
     return batch
 
 

@@ -1,6 +1,7 @@
 """The job statuses that a batch's watcher knows: 8 bytes each, so that 50,000 jobs cost 400 kB."""
 
 from array import array
+from collections.abc import Sequence
 
 from api.watching.batch_cursor import BatchCursor, tag_of
 from jobs.model.ids import place_in_batch
@@ -18,12 +19,13 @@ class BatchStates:
 
     def __init__(self, total: int, cursor: BatchCursor) -> None:
         self._cursor = cursor
-        # By place; -1: not shown by this connection yet.
+        # By place; -1: not shown by this connection yet, or deleted.
         self._states = array("q", [-1]) * total
         self._listed_before = cursor.listed
         self.listing = True
         self.open = total
-        """How many jobs were not shown as ended."""
+        """How many jobs were not shown as ended, of those that are there."""
+        self._deleted: set[int] = set()
 
     def is_news(self, job_id: str, status: JobStatus, attempt: int) -> bool:
         """Whether the client might not know yet that the job has this status and attempt."""
@@ -60,6 +62,17 @@ class BatchStates:
                 self._cursor.known = max(self._cursor.known, place + 1)
         return place
 
+    def note_rows(self, begin: int, job_ids: Sequence[str], *, is_rest: bool) -> int:
+        """Note which jobs there are from this place on: of an ended batch some may have been deleted, and nobody waits
+        for these. `is_rest`: there are no others behind them. Returns the place behind them.
+        """
+        end = len(self._states) if is_rest else place_in_batch(job_ids[-1]) + 1
+        if len(job_ids) < end - begin:
+            for place in set(range(begin, end)) - set(map(place_in_batch, job_ids)) - self._deleted:
+                self._deleted.add(place)
+                self.open -= self._is_open(place)
+        return end
+
     def end_listing(self) -> None:
         """Note that every job was shown once, or was known before."""
         self.listing = False
@@ -67,9 +80,11 @@ class BatchStates:
         self._cursor.listed = len(self._states)
 
     def _set(self, place: int, status: JobStatus, attempt: int) -> None:
-        was_open = self._states[place] < 0 or _STATUSES[self._states[place] % 8] not in FINAL
-        self.open += (status not in FINAL) - was_open
+        self.open += (status not in FINAL) - self._is_open(place)
         self._states[place] = _state(status, attempt)
+
+    def _is_open(self, place: int) -> bool:
+        return self._states[place] < 0 or _STATUSES[self._states[place] % 8] not in FINAL
 
 
 def _state(status: JobStatus, attempt: int) -> int:

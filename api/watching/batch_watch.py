@@ -163,7 +163,7 @@ class BatchWatch(Watcher):
             self._hold = hold
             yield self._batch_event()
         found = False
-        after = ""
+        after, place = "", 0
         while True:
             states = await self._reads.run(read_states, self._batch.id, after=after, limit=_STATES_PER_READ)
             news = [job_id for job_id, status, attempt in states if self._states.is_news(job_id, status, attempt)]
@@ -173,7 +173,9 @@ class BatchWatch(Watcher):
                     yield frame
                 for frame in self._texts.relay():
                     yield frame
-            if len(states) < _STATES_PER_READ:
+            is_rest = len(states) < _STATES_PER_READ
+            place = self._states.note_rows(place, [job_id for job_id, _, _ in states], is_rest=is_rest)
+            if is_rest:
                 break
             after = states[-1][0]
         if self._states.listing:

@@ -20,6 +20,6 @@ class WatchReads:
         self._database = database
         self.turns = Turns(most)
 
-    async def run(self, read: Callable[Concatenate[Database, P], R], *arguments: P.args, **named: P.kwargs) -> R:
+    async def run(self, read: Callable[Concatenate[Database, P], R], *arguments: P.args, **keywords: P.kwargs) -> R:
         """Call it with the database, when the project's turn has come."""
-        return await self.turns.run(read, self._database, *arguments, **named)
+        return await self.turns.run(read, self._database, *arguments, **keywords)

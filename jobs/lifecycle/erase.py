@@ -15,6 +15,7 @@ from jobs.dispatch.holds import HoldKind, forget_hold
 from jobs.intake.idempotency import erase_keys
 from jobs.model.status import BATCH_FINAL, FINAL
 from jobs.store.database import Database
+from jobs.store.files import forget_bytes
 from jobs.store.job_requests import read_long_requests
 from jobs.store.metadata_pairs import remove_pairs
 from jobs.tables import (
@@ -63,9 +64,12 @@ def erase_job(database: Database, job_id: str) -> bool:
         # The batch before its jobs, as a retry locks them.
         batch_id = connection.scalar(select(jobs.c.batch_id).where(jobs.c.id == job_id))
         if batch_id is not None:
-            own = select(batches.c.status).where(batches.c.id == batch_id).with_for_update()
-            if connection.scalar(own) not in (None, *BATCH_FINAL):
-                return False
+            own = select(batches.c.status, batches.c.output_file_id, batches.c.error_file_id)
+            batch = connection.execute(own.where(batches.c.id == batch_id).with_for_update()).one_or_none()
+            if batch is not None:
+                if batch.status not in BATCH_FINAL:
+                    return False
+                forget_bytes(connection, [batch.output_file_id, batch.error_file_id])
         ended = select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.status.in_(FINAL)).with_for_update()
         found = list(connection.scalars(ended))
         erase_jobs(connection, found)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from sys import getsizeof
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, select, update
@@ -43,6 +44,10 @@ class StoredResponse:
     text: str | None
     reasoning: str = ""
     """Empty without any, and until the job has ended."""
+    request_size: int = 0
+    """How many bytes the request has."""
+    size: int = 0
+    """How many bytes of memory the request, the text, the reasoning and the tool calls take."""
 
     @property
     def id(self) -> str:
@@ -83,7 +88,8 @@ def _wanted() -> Select[Any]:
 def _stored(row: RowMapping) -> StoredResponse:
     job = Job.from_row(row)
     text, reasoning = (row["text"] or "", row["reasoning"] or "") if job.is_final else (None, "")
-    return StoredResponse(json.loads(row["asked"]), job, text, reasoning)
+    size = sum(getsizeof(long or "") for long in (row["asked"], text, reasoning, row["message"]))
+    return StoredResponse(json.loads(row["asked"]), job, text, reasoning, len(row["asked"]), size)
 
 
 def delete_response(database: Database, named: str, *, project: str) -> list[StatusChange] | None:

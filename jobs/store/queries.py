@@ -3,10 +3,8 @@
 The job or batch that a caller names is read with the caller's project; what belongs to it is read after that.
 """
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, select
 
@@ -50,11 +48,11 @@ def read_job(database: Database, job_id: str, *, project: str | None) -> Job | N
     return Job.from_row(row) if row else None
 
 
-def read_message(database: Database, job_id: str) -> dict[str, Any] | None:
-    """What an ended job has beside its text (`jobs/model/message.py`)."""
+def read_message(database: Database, job_id: str) -> str | None:
+    """What an ended job has beside its text (`jobs/model/message.py`), as it is stored: JSON, which may be long."""
     with database.read() as connection:
         message: str | None = connection.scalar(select(jobs.c.message).where(jobs.c.id == job_id))
-    return json.loads(message) if message else None
+    return message
 
 
 def read_status(database: Database, job_id: str) -> tuple[JobStatus, int] | None:

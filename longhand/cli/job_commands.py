@@ -58,8 +58,8 @@ def _said_of(retried: Json) -> str:
     counts = retried.get("request_counts")
     if counts is None:
         return t("retry.done", id=retried["id"])
-    left = counts["total"] - counts["completed"] - counts["failed"]
-    return t("retry.done_batch", id=retried["id"], count=left, total=counts["total"])
+    left = counts["total"] - counts["completed"] - counts["failed"]  # as an older server lets us reckon
+    return t("retry.done_batch", id=retried["id"], count=retried.get("retried", left), total=counts["total"])
 
 
 def delete(

@@ -162,7 +162,8 @@ def _write_articles(
     batches.refuse_unless(may_mix)
     partial_files = PartialFiles(directory)
     with closing(_results_of(client, resource_id)) as found, NewFiles(directory) as files:
-        for number, item in enumerate(found, 1):
+        for place, item in enumerate(found):
+            number = item.get("index", place) + 1  # jobs before it may have been deleted
             text, part = item.get("text"), item.get("partial_text")
             stem = article_stem(number, item.get("custom_id"), item["id"], text or part or "", name_by)
             partial = f"{stem}{ENDING}"

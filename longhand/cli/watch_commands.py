@@ -101,8 +101,7 @@ def _print_events(client: Client, resource_id: str, *, with_texts: bool) -> None
         if isinstance(event, Done):
             completed = completed and event.job["status"] == "completed"
         elif isinstance(event, BatchDone):
-            counts = event.batch["request_counts"]
-            completed = counts["completed"] == counts["total"]
+            completed = progress.all_completed(event.batch)
     if not completed:
         raise typer.Exit(1)
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from longhand.words.catalogue import t
+from longhand.words.catalogue import t, translated
 
 _LEASH = Path(__file__).with_name("leash.py")
 _FIRST_PAUSE_SECONDS = 0.5
@@ -90,7 +90,15 @@ class Supervisor:
                 key = "up.died_pause" if pause else "up.died"
                 self.report(t(key, name=child.name, how=how, seconds=f"{pause:g}", log=child.log))
             if child.running is None and now >= child.due_at:
-                _launch(child)
+                try:
+                    _launch(child)
+                except OSError as error:  # such as no room, or no permission: others go on running
+                    child.started_at = now
+                    pause = _pause_after(child, now)
+                    child.due_at = now + pause
+                    why = translated(str(error.strerror))
+                    self.report(t("up.not_started", name=child.name, why=why, seconds=f"{pause:g}"))
+                    continue
                 if child.deaths > 0:
                     self.report(t("up.runs_again", name=child.name, pid=_pid(child)))
 
@@ -126,6 +134,7 @@ def describe_end(code: int) -> str:
 
 
 def _launch(child: Child) -> None:
+    child.log.parent.mkdir(parents=True, exist_ok=True)
     _make_room(child.log)
     child.mark = secrets.token_hex(4) if child.on_death is not None else ""
     command = [*child.command, *filter(None, [child.mark])]

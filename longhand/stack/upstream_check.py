@@ -11,7 +11,7 @@ from typing import Any
 import httpcore
 
 from api.model_lists.model_lists import count_taken, find_items
-from api.model_lists.upstream_get import LONGEST_LIST, UpstreamAnswer, UpstreamGet, why_unreached
+from api.model_lists.upstream_get import LONGEST_LIST, NO_ANSWER, UpstreamAnswer, UpstreamGet, why_unreached
 from jobs.upstreams import UpstreamSpec
 from longhand.words.catalogue import t, translated
 
@@ -40,7 +40,7 @@ async def _line_of(spec: UpstreamSpec) -> str:
             answer = await UpstreamGet(spec).read("/models", LONGEST_LIST)
     except (httpcore.TimeoutException, TimeoutError):
         return t("up.upstream_silent", name=spec.name, url=spec.address, seconds=f"{_SECONDS:g}")
-    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError, OSError) as error:
+    except NO_ANSWER as error:
         return t("up.upstream_away", name=spec.name, url=spec.address, why=translated(why_unreached(error)))
     return _judge(spec, answer)
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from longhand.client.batch_objects import Batch
 from longhand.client.client import Client
 from longhand.client.events import Delta, Done, Event, OnHold, Reasoning, Reset, Status
 from longhand.client.objects import Hold, Job
@@ -150,7 +151,12 @@ def watch_batch(client: Client, batch_id: str, console: Console, out: TextIO, *,
             _print(console, t("watch.retry_cut_short", count=cut, id=batch_id), "yellow", breaks=False)
     if not console.is_terminal:
         console.print(_counts(state), soft_wrap=True, highlight=False)
-    return state.batch["status"] == "completed" and state.batch["request_counts"]["completed"] == state.total
+    return all_completed(state.batch)
+
+
+def all_completed(batch: Batch) -> bool:
+    """Whether every job of a batch was completed, but those that were deleted: their number stays in `total`."""
+    return batch["status"] == "completed" and not batch["request_counts"]["failed"]
 
 
 @contextmanager

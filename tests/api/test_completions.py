@@ -46,7 +46,7 @@ def test_a_completion_that_is_waited_for_is_the_job(
 def test_what_the_upstream_refuses_is_refused_with_its_status(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.openai.at_end.FIRST_SECONDS", 60)
+    monkeypatch.setattr("api.openai.posted_job.FIRST_SECONDS", 60)
     for stream, given, expected in ((False, 422, 422), (True, 401, 502), (False, None, 502)):
         key = {"Idempotency-Key": f"{stream}-{given}"}
         asking = Asking(sqlite_api.port, json={**ASK, "stream": stream}, headers=key)

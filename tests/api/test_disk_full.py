@@ -11,6 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import event, func, select
 
+from api import looks
 from api.server import ApiServer
 from api.submitting.uploads import Upload
 from jobs.store.database import Database
@@ -60,7 +61,7 @@ def test_readiness_says_that_the_disk_is_full_until_it_has_room(
     sqlite_api: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services = sqlite_api.config.app.state.services  # type: ignore[union-attr]  # it is the application
-    monkeypatch.setattr(services.looks, "_trial_seconds", 0.0)
+    monkeypatch.setattr(looks, "TRIAL_SECONDS", 0.0)
     with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}", timeout=90) as client:
         with full_disk(services.database):
             # On a busy machine a look may say first that the database is slow.

@@ -109,6 +109,17 @@ def test_a_job_is_deleted_alone_and_its_batch_keeps_its_counts(
     assert ask(api, "GET", f"/v1/batches/{batch_id}").json()["request_counts"]["failed"] == 2
 
 
+def test_the_length_of_an_output_file_is_that_of_the_jobs_that_are_left(
+    api: ApiServer, database: Database, valkey_client: redis.Redis
+) -> None:
+    batch_id, [first, _] = write_batch(api, database, valkey_client)
+    file_id = ask(api, "GET", f"/v1/batches/{batch_id}").json()["error_file_id"]
+    before = ask(api, "GET", f"/v1/files/{file_id}").json()["bytes"]
+    assert ask(api, "DELETE", f"/v1/jobs/{first}").status_code == 200
+    after = ask(api, "GET", f"/v1/files/{file_id}").json()["bytes"]
+    assert 0 < after == len(ask(api, "GET", f"/v1/files/{file_id}/content").content) < before
+
+
 def test_what_has_not_ended_is_not_deleted(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis
 ) -> None:

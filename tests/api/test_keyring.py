@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import event
 
-from api.access.key_lookups import MOST_TOGETHER, KeyLookups
-from api.access.keyring import REMEMBERED_SECONDS, Keyring
+from api.access.keyring import MOST_TOGETHER, REMEMBERED_SECONDS, Keyring
+from api.access.shared_lookups import SharedLookups
 from jobs.store.database import Database
 from jobs.store.keys import ApiKey, create_key, revoke_key
 
@@ -109,7 +109,7 @@ def test_an_error_of_a_look_up_is_everybodys_who_waits_for_it_and_the_next_one_r
         return {}
 
     async def ask() -> None:
-        lookups = KeyLookups(read)
+        lookups = SharedLookups(read, together=2, reads_at_once=2)
         first, second = asyncio.create_task(lookups.find("a")), asyncio.create_task(lookups.find("b"))
         await is_reading.wait()
         later = asyncio.create_task(lookups.find("a"))  # what is being read may be older than this question

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from api.model_lists.upstream_models import Models
+from jobs.settings import Settings
+from jobs.upstreams import UNDECLARED, UpstreamSource
 from tests.conftest import free_port, serve_api
 
 KEY = "sk-canary-key-of-the-upstream"
@@ -220,3 +224,15 @@ def test_a_model_is_found_in_the_list_where_the_upstream_has_no_address_for_it(s
         answer = client.get("/models/meta/other")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
     assert [path for path, _ in upstream.asked] == ["/v1/models/meta/llama", "/v1/models", "/v1/models/meta/other"]
+
+
+def test_a_changed_upstream_takes_the_place_of_what_it_was() -> None:
+    """Each client has a TLS context, of half a megabyte."""
+    models = Models(UpstreamSource(Settings(), needs_keys=False))
+    one, two = (replace(UNDECLARED, name=name, url="http://127.0.0.1:9/v1") for name in ("one", "two"))
+    first, other = models._client(one), models._client(two)
+    changed = replace(one, url="http://127.0.0.1:10/v1")
+    assert models._client(changed).spec == changed
+    assert models._client(two) is other
+    assert models._client(one) is not first
+    assert len(models._clients) == 2

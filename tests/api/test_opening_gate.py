@@ -36,13 +36,20 @@ def entered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return came
 
 
+def gate_of(most: int) -> OpeningGate:
+    """A gate that lets in so many at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(opening_gate, "OPENING_AT_ONCE", most)
+        return OpeningGate()
+
+
 async def send_nothing(_message: Message) -> None:
     """For answers that are of no interest."""
 
 
 def test_the_gate_lets_in_a_few_in_the_order_in_which_they_came() -> None:
     async def pass_through() -> list[int]:
-        gate = OpeningGate(2)
+        gate = gate_of(2)
         let_in: list[int] = []
         places = [await gate.enter("red"), await gate.enter("red")]
 
@@ -69,7 +76,7 @@ def test_the_gate_lets_in_the_projects_in_turn() -> None:
     """A thousand watches of one project kept those of all others from opening for a minute."""
 
     async def pass_through() -> list[str]:
-        gate = OpeningGate(1)
+        gate = gate_of(1)
         let_in: list[str] = []
         place = await gate.enter("red")
 
@@ -107,7 +114,7 @@ def test_a_watch_waits_for_the_turn_of_its_project(
 
 def test_a_place_that_is_left_in_the_moment_it_is_given_goes_to_the_next() -> None:
     async def leave() -> None:
-        gate = OpeningGate(1)
+        gate = gate_of(1)
         first = await gate.enter("red")
         second, third = (asyncio.create_task(gate.enter("red")) for _ in range(2))
         await asyncio.sleep(0)
@@ -124,7 +131,7 @@ def test_a_watch_that_takes_long_to_open_does_not_keep_the_others_out(monkeypatc
     monkeypatch.setattr(opening_gate, "LONGEST_SECONDS", 0.01)
 
     async def wait() -> None:
-        gate = OpeningGate(1)
+        gate = gate_of(1)
         await gate.enter("red")  # and never released
         async with asyncio.timeout(PATIENCE_SECONDS):
             await gate.enter("red")
@@ -188,7 +195,7 @@ def test_so_many_watches_of_a_project_wait_and_the_next_is_refused(monkeypatch: 
     monkeypatch.setattr(opening_gate, "MOST_WAITING", 2)
 
     async def come() -> None:
-        gate = OpeningGate(1)
+        gate = gate_of(1)
         place = await gate.enter("red")
         waiting = [asyncio.create_task(gate.enter("red")) for _ in range(2)]
         await asyncio.sleep(0)

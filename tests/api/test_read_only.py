@@ -1,7 +1,9 @@
 """A PostgreSQL that only reads, as a standby does after a failover: what is refused says so, and reads go on."""
 
 import httpx
+import pytest
 
+from api import looks
 from jobs.store.database import open_database
 from jobs.store.write_trial import find_refusal
 from tests.api.watching import REQUEST, submit, wait_until
@@ -9,15 +11,16 @@ from tests.conftest import serve_api
 from tests.store.read_only import read_only
 
 
-def test_a_database_that_only_reads_is_said_to_be_so_until_it_takes_writes(postgres_url: str, redis_url: str) -> None:
+def test_a_database_that_only_reads_is_said_to_be_so_until_it_takes_writes(
+    postgres_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "TRIAL_SECONDS", 0.0)
     database = open_database(postgres_url)
     known = submit(database)
     with (
         serve_api(postgres_url, redis_url) as server,
         httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=90) as client,
     ):
-        services = server.config.app.state.services  # type: ignore[union-attr]  # it is the application
-        services.looks._trial_seconds = 0.0
         with read_only(database):
             wait_until(lambda: client.get(f"/v1/jobs/{known}").status_code == 200)
             answer = client.post("/v1/jobs", json=REQUEST)

@@ -36,12 +36,15 @@ def asked(text: str | None, *, status: JobStatus = JobStatus.COMPLETED, at: int 
     return StoredResponse({"model": "m", "background": True}, Job(**fields), text)
 
 
+BEGUN = asked(None, status=JobStatus.IN_PROGRESS)
+
+
 def play(
     text: str, cuts: list[int], *, after: int = -1, at: int = 1, attempts: list[Attempt] | None = None
 ) -> list[Event]:
     """All events of a text that comes in these pieces."""
-    events = ResponseEvents(asked(None, status=JobStatus.IN_PROGRESS, at=at), after)
-    told = [*events.created(), *events.begun(), *events.switch_attempt(at, attempts or [])]
+    events = ResponseEvents(JOB_ID, after)
+    told = [*events.created(BEGUN), *events.begun(BEGUN), *events.switch_attempt(at, attempts or [])]
     for step in steps(text, cuts, at):
         told.extend(events.text(step))
     told.extend(events.end(asked(text, at=at)))
@@ -121,8 +124,8 @@ def test_a_text_that_another_attempt_goes_on_with_is_one_item_with_rising_number
 
 
 def test_a_text_that_is_written_anew_is_a_new_item_and_the_old_one_ends_incomplete() -> None:
-    live = ResponseEvents(asked(None, status=JobStatus.IN_PROGRESS))
-    told = [*live.created(), *live.begun(), *live.switch_attempt(1, [])]
+    live = ResponseEvents(JOB_ID)
+    told = [*live.created(BEGUN), *live.begun(BEGUN), *live.switch_attempt(1, [])]
     told += live.text(Text(1, 0, "void", 4))
     attempts = [attempt(1), attempt(2, outcome=None, bytes=None)]
     told += live.switch_attempt(2, attempts, anew=True)
@@ -153,8 +156,12 @@ def test_an_attempt_that_told_nothing_leaves_no_item() -> None:
 
 
 def test_reasoning_without_a_text_has_the_id_in_the_response_that_its_events_had() -> None:
-    events = ResponseEvents(asked(None, status=JobStatus.IN_PROGRESS, at=2))
-    told = [*events.created(), *events.begun(), *events.switch_attempt(2, [attempt(1), attempt(2, outcome=None)])]
+    events = ResponseEvents(JOB_ID)
+    told = [
+        *events.created(BEGUN),
+        *events.begun(BEGUN),
+        *events.switch_attempt(2, [attempt(1), attempt(2, outcome=None)]),
+    ]
     told.extend(events.reasoning(Reasoning(2, 0, "Call it.", 8)))
     told.extend(events.end(replace(asked("", at=2), reasoning="Call it.")))
     items = [event["item"] for event in told if event["type"] == "response.output_item.done"]
@@ -195,7 +202,7 @@ def test_there_is_always_a_last_event(status: JobStatus, reason: str | None, kin
     ended = asked("", status=status)
     job = ended.job
     fields = {name: getattr(job, name) for name in Job.__slots__} | {"incomplete": reason}
-    events = ResponseEvents(ended)
+    events = ResponseEvents(JOB_ID)
     told = list(events.end(StoredResponse(ended.request, Job(**fields), "")))
     assert [event["type"] for event in told] == [kind]
 

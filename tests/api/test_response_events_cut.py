@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from api.openai.response_events import Event, ResponseEvents
 from jobs.live.follower import Text
 from jobs.model.records import Attempt
-from jobs.model.status import AttemptOutcome, JobStatus
-from tests.api.test_response_events import asked, attempt
+from jobs.model.status import AttemptOutcome
+from tests.api.test_response_events import BEGUN, JOB_ID, asked, attempt
 
 
 class Client:
@@ -65,8 +65,8 @@ def test_wherever_a_client_is_cut_its_last_item_is_the_text_and_no_void_one_grow
         had, text = (0 if ahead or kept == 0 else len(text)), text[:kept]
         for length, cut in [(0, False), *written]:
             if events is None:
-                events, had = ResponseEvents(asked(None, status=JobStatus.IN_PROGRESS, at=number), client.number), 0
-                client.take([*events.created(), *events.begun(), *events.switch_attempt(number, attempts)])
+                events, had = ResponseEvents(JOB_ID, client.number), 0
+                client.take([*events.created(BEGUN), *events.begun(BEGUN), *events.switch_attempt(number, attempts)])
             text += "".join(f"{number}{len(text)}"[-1] for _ in range(length))
             if len(text) > had:
                 client.take(events.text(Text(number, had, text[had:], len(text))))
@@ -74,8 +74,8 @@ def test_wherever_a_client_is_cut_its_last_item_is_the_text_and_no_void_one_grow
             if cut:
                 events = None
     if events is None:
-        events = ResponseEvents(asked(None, at=len(script)), client.number)
-        client.take([*events.created(), *events.begun(), *events.switch_attempt(len(script), attempts)])
+        events = ResponseEvents(JOB_ID, client.number)
+        client.take([*events.created(BEGUN), *events.begun(BEGUN), *events.switch_attempt(len(script), attempts)])
         client.take(events.text(Text(len(script), 0, text, len(text))) if text else [])
     client.take(events.end(asked(text, at=len(script))))
     shown = [item for _, item in sorted(client.items.items())]

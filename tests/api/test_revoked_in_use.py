@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from api.access import keyring
-from api.access.key_lookups import READS_AT_ONCE, KeyLookups
+from api.access.shared_lookups import SharedLookups
 from api.callers import revoked
 from api.server import ApiServer
 from jobs.lifecycle.transitions import finish
@@ -95,13 +95,13 @@ def test_a_key_that_is_asked_for_as_the_last_read_ends_is_looked_up() -> None:
             await reads[-1]
             return {}
 
-        lookups = KeyLookups(read)
+        lookups = SharedLookups(read, together=200, reads_at_once=2)
         asking = []
-        for number in range(READS_AT_ONCE):
+        for number in range(2):
             asking.append(asyncio.create_task(lookups.find(f"key {number}")))
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-        assert len(reads) == READS_AT_ONCE
+        assert len(reads) == 2
         for one in reads:
             one.set_result(None)
         # In each of the next turns of the loop: one of them is that in which the reads have ended.

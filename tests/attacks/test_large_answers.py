@@ -168,7 +168,9 @@ def test_a_streamed_answer_passes_whole_while_the_budget_is_full() -> None:
     async def nothing() -> Message:
         return {"type": "http.disconnect"}
 
-    asyncio.run(LargeAnswers(stream, answer_budget(0))({"type": "http"}, nothing, keep))
+    full = answer_budget()
+    full.most = 0
+    asyncio.run(LargeAnswers(stream, full)({"type": "http"}, nothing, keep))
     assert [message["status"] for message in sent if message["type"] == "http.response.start"] == [200]
     bodies = [message for message in sent if message["type"] == "http.response.body"]
     assert b"".join(message["body"] for message in bodies) == b"".join(pieces)

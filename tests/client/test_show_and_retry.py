@@ -186,7 +186,7 @@ def test_the_failures_of_a_batch_are_queued_again_and_a_second_time_there_are_no
     environ = environ_of(tmp_path, {"LONGHAND_URL": f"http://127.0.0.1:{sqlite_api.port}"})
     ran = longhand("retry", played.batch_id, environ=environ)
     assert (ran.returncode, ran.stdout) == (0, "")
-    said = "retrying; 1 of 3 jobs are queued or being written; follow with: longhand watch"
+    said = "retrying 1 of 3 jobs; follow with: longhand watch"
     assert ran.stderr == f"{played.batch_id}: {said} {played.batch_id}\n"
     with Client(f"http://127.0.0.1:{sqlite_api.port}") as client:
         assert [job["status"] for job in client.jobs(batch_id=played.batch_id)] == ["completed", "queued", "completed"]

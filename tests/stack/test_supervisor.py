@@ -1,6 +1,7 @@
 """Processes that are kept running, ended in order, and never left behind."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,6 +74,34 @@ def test_a_killed_child_is_started_again_and_it_is_said(kept: Kept) -> None:
         f"worker-1 died (signal SIGKILL); starting it again in 0.5 s; its log is {child.log}",
         f"worker-1 runs again (process {pid(child)})",
     ]
+
+
+def test_a_child_that_cannot_be_started_again_is_tried_later_and_keeps_no_other_from_running(kept: Kept) -> None:
+    child, other = kept.start("worker-1", IDLE), kept.start("api", IDLE)
+    kept.until_here(child)
+    kept.until_here(other)
+    child.log.unlink()
+    child.log.mkdir()  # nothing can be written there
+    os.kill(pid(child), signal.SIGKILL)
+    kept.until(lambda: len(kept.said) >= 3)
+    assert kept.said[1:3] == [
+        "worker-1 does not start: Is a directory; trying again in 1 s",
+        "worker-1 does not start: Is a directory; trying again in 2 s",
+    ]
+    assert other.running is not None
+    assert other.running.poll() is None
+    child.log.rmdir()
+    kept.until_here(child)
+    assert kept.said[-1] == f"worker-1 runs again (process {pid(child)})"
+
+
+def test_a_folder_of_logs_that_was_removed_is_made_anew(kept: Kept, tmp_path: Path) -> None:
+    child = kept.supervisor.start("worker-1", IDLE, os.environ, tmp_path / "logs" / "worker-1.log")
+    kept.until_here(child)
+    shutil.rmtree(tmp_path / "logs")
+    os.kill(pid(child), signal.SIGKILL)
+    kept.until_here(child)
+    assert kept.said[-1] == f"worker-1 runs again (process {pid(child)})"
 
 
 def test_the_pid_and_mark_of_a_child_that_died_are_told_and_those_of_one_that_was_ended_are_not(kept: Kept) -> None:

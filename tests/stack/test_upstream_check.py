@@ -4,9 +4,11 @@ import json
 import threading
 from dataclasses import replace
 
+import httpcore
 import pytest
 from pydantic import SecretStr
 
+from api.model_lists.upstream_get import UpstreamGet
 from jobs.upstreams import UNDECLARED, UpstreamSpec
 from longhand.stack.upstream_check import report_upstream_answers
 from tests.api.test_models import LIST, answering
@@ -47,6 +49,17 @@ def test_each_upstream_has_a_line_with_its_name() -> None:
         f"upstream one: {len(json.loads(LIST)['data'])} model",
         "upstream three: it refuses its key (HTTP 401); check the key before you submit",
         f"upstream two: no connection to {away}: Connection refused",
+    ]
+
+
+@pytest.mark.parametrize("error", [httpcore.UnsupportedProtocol, AttributeError, httpcore.ProxyError, ConnectionError])
+def test_whatever_keeps_it_from_an_answer_is_a_line(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise error("not now")
+
+    monkeypatch.setattr(UpstreamGet, "read", fail)
+    assert lines_of(spec_of("http://127.0.0.1:9/v1")) == [
+        "upstream one: no connection to http://127.0.0.1:9/v1: not now"
     ]
 
 

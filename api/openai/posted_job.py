@@ -17,6 +17,7 @@ from api.callers.caller import Caller
 from api.finding import turns_by_size
 from api.http.errors import ApiError, error_answer
 from api.http.event_stream import EventStream, Streamed
+from api.http.gone import at_hang_up
 from api.idempotency import replayed
 from api.services import Services
 from api.watching.hub import Watcher
@@ -27,6 +28,8 @@ from jobs.store.database import driver_message
 from jobs.store.queries import StoredResult, read_result, read_status
 
 T = TypeVar("T")
+
+Answer = Callable[[StoredResult, Turns], Awaitable[Response]]
 
 FIRST_SECONDS = 3.0
 """How long the head of a streamed answer waits for the first text. What fails until then, which is most of what fails
@@ -44,6 +47,8 @@ class Wait(Watcher):
         super().__init__(services.hub)
         self._services = services
         self._job_id = job_id
+        self.turns = services.reads
+        """Where the job that has ended was read, and is written out."""
 
     async def until_end(self, *, seconds: float = float("inf"), or_text: bool = False) -> StoredResult | None:
         """The job as it has ended. None when stopped, when the time is over, or, with `or_text`, at the next text or
@@ -78,8 +83,8 @@ class Wait(Watcher):
             state = await self._services.reads.run(read_status, self._services.database, self._job_id)
             result = None
             if state is not None and state[0] in FINAL:
-                turns = await turns_by_size(self._services, [self._job_id])
-                result = await turns.run(read_result, self._services.database, self._job_id, project=None)
+                self.turns = await turns_by_size(self._services, [self._job_id])
+                result = await self.turns.run(read_result, self._services.database, self._job_id, project=None)
         except SQLAlchemyError as error:
             log.warning("wait for %s: the database does not answer: %s", self._job_id, driver_message(error))
             return None
@@ -98,6 +103,7 @@ class PostedJob:
     def __init__(self, services: Services, caller: Caller, key: IdempotencyKey | None) -> None:
         self.headers: Mapping[str, str] = {}
         """Those of every answer to the accepted submission, errors too."""
+        self.account = caller.account
         self._services = services
         self._caller = caller
         self._has_key = key is not None
@@ -120,7 +126,7 @@ class PostedJob:
         self._slot.hold(self._wait)
         return stored
 
-    def at_end(self, answer: Callable[[StoredResult], Awaitable[Response]]) -> Response:
+    def at_end(self, answer: Answer) -> Response:
         """The response that answers at the end of the job."""
         return AnswerAtEnd(self, self._wait, answer, slot=self._held.pop_all())
 
@@ -163,14 +169,14 @@ class PostedJob:
 class AnswerAtEnd(Response):
     """Answers when the job has ended. A client that hangs up frees its slot at once; the job goes on.
 
-    `answer` makes the response of the ended job, or raises `ApiError`.
+    `answer` makes the response of the ended job, in these turns if it is large, or raises `ApiError`.
     """
 
     def __init__(
         self,
         posted: PostedJob,
         wait: Wait,
-        answer: Callable[[StoredResult], Awaitable[Response]],
+        answer: Answer,
         *,
         slot: AbstractContextManager[object],
     ) -> None:
@@ -183,7 +189,7 @@ class AnswerAtEnd(Response):
         self._hung_up = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        listening = asyncio.create_task(self._stop_at_hang_up(receive))
+        listening = asyncio.create_task(at_hang_up(receive, self._hang_up))
         try:
             with self._slot:
                 response = await self._respond()
@@ -200,13 +206,11 @@ class AnswerAtEnd(Response):
                 raise ClientDisconnect
             if result is None:
                 raise self._posted.interruption()
-            return await self._answer(result)
+            return await self._answer(result, self._wait.turns)
         except ApiError as error:
             return error_answer(error)
 
-    async def _stop_at_hang_up(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+    def _hang_up(self) -> None:
         self._hung_up = True
         self._wait.stop()
 
