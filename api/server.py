@@ -11,6 +11,7 @@ from api.callers.asker import asker_of, name_of_address
 from api.http.accepting import Accepting
 from api.http.connections import connections_of_process, waiting_of_process
 from api.http.protocol import BoundedProtocol
+from api.http.reading import read_bounded
 from api.http.request_turns import RequestTurns
 from api.watching.hub import Hub
 
@@ -57,7 +58,7 @@ class ApiServer(uvicorn.Server):
             server_state=self.server_state,
             app_state=self.lifespan.state,
         )
-        self._accepting = Accepting(self._listener, waiting_of_process(), name_of_address, make)
+        self._accepting = Accepting(self._listener, waiting_of_process(), name_of_address, read_bounded(make))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.hub.close()

@@ -50,7 +50,7 @@ async def read_watcher(
 
 def is_watch(scope: Scope) -> bool:
     """Whether this request is for the events of a job or a batch."""
-    return _WATCHED.match(scope["path"]) is not None
+    return scope["method"] == "GET" and _WATCHED.match(scope["path"]) is not None
 
 
 async def find_watcher(request: Request, services: Services) -> Caller:

@@ -90,7 +90,7 @@ class Accepting:
     """
 
     def __init__(
-        self, listener: socket.socket, most: int, name: Callable[[str], str], make: Callable[[], asyncio.Protocol]
+        self, listener: socket.socket, most: int, name: Callable[[str], str], make: Callable[[], asyncio.BaseProtocol]
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._listener = listener

@@ -9,6 +9,9 @@ MOST_FRAMING = 4
 CHUNKS_FREE, BYTES_OF_CHUNK = 500, 16
 """So many chunks a body may have, and one more for so many bytes in it: each costs a microsecond."""
 
+LEAST_READ, MOST_READ = 16 * 1024, 256 * 1024
+"""How much is read of a connection at once: at first little, then as much as its endpoint has taken of the body."""
+
 WITHOUT_BODY, MOST_WITHOUT = frozenset({b"GET", b"HEAD", b"DELETE", b"OPTIONS"}), 8 * 1024
 """No endpoint reads the body of these. What comes of it would be kept until the answer ends, up to 320 KiB: 1,900
 watches took 230 MB that nobody counted."""

@@ -91,6 +91,14 @@ def error_body(error: ApiError) -> dict[str, Any]:
     return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code, **more}}
 
 
+def whole_answer(error: ApiError) -> bytes:
+    """The refusal as it goes over a connection that ends with it."""
+    body = dump_json(error_body(error)).encode("ascii")
+    head = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\ncontent-type: application/json\r\n"
+    head += f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    return head.encode("ascii") + body
+
+
 def add_error_answers(app: FastAPI) -> None:
     """Answer every known kind of failure in the one form. What is not known here, `envelope.py` answers."""
     app.add_exception_handler(ApiError, _refused)

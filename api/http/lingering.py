@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Callable
 
-LINGER_BYTES = 256 * 1024
+LINGER_BYTES = 512 * 1024
 LINGER_SECONDS = 2.0
-"""What is taken, unread, after an answer that came before the end of its body. An instant close would reset the
-connection, and the client might lose the answer."""
+"""What is taken, unread and not kept, after an answer that came before the end of its body. An instant close would
+reset the connection, and the client might lose the answer: many send a whole body before they read."""
 
 
 class LingeringTransport:

@@ -132,7 +132,7 @@ async def read_filter(
             min_length=1,
             max_length=LONGEST_SEARCH,
             description="Jobs whose text so far contains exactly this, ignoring case, or whose `custom_id` begins with"
-            " it. Prompts are not searched.",
+            " it. Prompts are not searched. PostgreSQL takes the Greek σ and ς for two letters, SQLite for one.",
         ),
     ] = None,
 ) -> JobFilter:

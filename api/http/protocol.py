@@ -3,29 +3,25 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
 from typing import Any, cast
 
 from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from api.http.body_bounds import find_body_fault
+from api.http.body_bounds import LEAST_READ, MOST_READ, find_body_fault
 from api.http.connections import CONNECTION, Connections
-from api.http.errors import ApiError, error_body
+from api.http.errors import ApiError, whole_answer
+from api.http.gone import has_gone
 from api.http.heads import MOST_HEAD_BYTES, MOST_HEADERS, PIPELINED_BYTES, find_fault, may_wait, too_large
 from api.http.lingering import LINGER_BYTES, LINGER_SECONDS, LingeringTransport
 from api.http.request_turns import Asker, Beginning, RequestTurns
 from api.http.upgrades import WithoutUpgrades
-from jobs.strict_json import dump_json
 
 HEAD_SECONDS = 20.0
 """How long a connection may be without a whole head of a request that is not answered yet."""
 
 BODY_SECONDS, LEAST_BODY_BYTES = 20.0, 4096
 """So much of a body must come in each `BODY_SECONDS`, or the rest of it."""
-
-PARSED_AT_ONCE = 8 * 1024
-"""The bounds are looked at after so many bytes: one read of a socket has 256 KiB, and that may be 36,000 chunks."""
 
 
 class BoundedProtocol(WithoutUpgrades):
@@ -84,12 +80,8 @@ class BoundedProtocol(WithoutUpgrades):
             if self._linger_left < 0:
                 self.transport.close()
             return
-        for start in range(0, len(data), PARSED_AT_ONCE):
-            self._parse(data[start : start + PARSED_AT_ONCE])
-            if self.transport.is_closing() or self._linger_left is not None:
-                return
-
-    def _parse(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
         self._kept_bytes += len(data)
         self._raw_bytes += len(data)
         super().data_received(data)
@@ -104,6 +96,16 @@ class BoundedProtocol(WithoutUpgrades):
             fault = find_body_fault(self.parser.get_method(), self._raw_bytes, self._body_bytes, self._chunks)
             if fault is not None:
                 self._refuse(fault)
+
+    def end_read(self) -> int:
+        """After each read: read no more of a body until its endpoint asks for it, and counts it. Returns how much may
+        be read then.
+        """
+        if not self._in_body or self._linger_left is not None:
+            return LEAST_READ
+        if self.cycle.body:  # what is only framing wakes nobody who would ask for more
+            self.flow.pause_reading()
+        return max(LEAST_READ, min(MOST_READ, self._body_bytes))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -199,7 +201,9 @@ class BoundedProtocol(WithoutUpgrades):
 
     def _begin(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._beginning = None
-        if not cycle.disconnected:  # else nobody waits for the answer
+        if self._in_body and has_gone(cycle.scope):  # type: ignore[arg-type]  # it is a Scope
+            self.transport.abort()  # we do not read, and so nobody tells us
+        elif not cycle.disconnected:  # else nobody waits for the answer
             super()._start_asgi_task(cycle, app)
 
     def send_400_response(self, msg: str) -> None:
@@ -220,10 +224,7 @@ class BoundedProtocol(WithoutUpgrades):
         unanswered = self._in_body and cycle is not None and not cycle.response_started and not self.pipeline
         # Else the refusal would stand in the middle of another answer.
         if cycle is None or cycle.response_complete or unanswered:
-            body = dump_json(error_body(error)).encode("ascii")
-            head = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\ncontent-type: application/json\r\n"
-            head += f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-            self.transport.write(head.encode("ascii") + body)
+            self.transport.write(whole_answer(error))
         if not unanswered:
             self.transport.close()
             return

@@ -8,13 +8,12 @@ A draft belongs to the process that made it while that process keeps touching it
 no longer touched, and its maker, should it wake up, can neither add to it nor make a batch of it.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from jobs.intake.idempotency import find_key, hold_key
 from jobs.intake.submission import (
@@ -32,8 +31,9 @@ from jobs.intake.submission import (
 from jobs.model.ids import new_id, numbered_id
 from jobs.model.status import BatchStatus
 from jobs.store.database import Database
-from jobs.store.job_requests import NewRow, first_ids
+from jobs.store.job_requests import NewRow, asked_bytes, metadata_bytes
 from jobs.store.metadata_pairs import remove_pairs
+from jobs.strict_json import dump_json
 from jobs.tables import batches, drafts, job_requests, jobs, responses
 from jobs.webhooks.events import add_batch_event
 
@@ -46,7 +46,7 @@ _BYTES_PER_WRITE = 2 << 20
 
 _ROWS_PER_DELETE = 1000
 _BYTES_PER_DELETE = 1 << 20
-"""Of long requests, in one transaction."""
+"""Of long requests and metadata, in one transaction."""
 _TRANSACTIONS_PER_CALL = 5
 
 
@@ -155,7 +155,7 @@ def store_batch(
 
     Raises `KeyReusedError` and `DraftLostError`.
     """
-    if len(new_jobs) <= _JOBS_PER_WRITE and sum(len(json.dumps(job.request)) for job in new_jobs) <= _BYTES_PER_WRITE:
+    if len(new_jobs) <= _JOBS_PER_WRITE and sum(map(_bytes_of, new_jobs)) <= _BYTES_PER_WRITE:
         return submit_batch(database, new_jobs, options, warnings=warnings)
     if options.idempotency_key is not None:
         known = find_key(database, options.project, options.idempotency_key)  # not to store what is there
@@ -168,6 +168,12 @@ def store_batch(
     except BaseException:
         draft.drop()
         raise
+
+
+def _bytes_of(job: NewJob) -> int:
+    """As `NewRow.bytes`."""
+    written = (dump_json(part) for part in (job.request, job.accept, job.cells) if part)
+    return sum(map(len, written)) + metadata_bytes(job.metadata)
 
 
 def clear_abandoned(database: Database) -> list[str]:
@@ -194,17 +200,30 @@ def _clear(database: Database, batch_id: str, transactions: float = math.inf) ->
         with database.write() as connection:
             if connection.scalar(dropped) is None:
                 return
-            some = select(jobs.c.id).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id).limit(_ROWS_PER_DELETE)
-            found = list(connection.scalars(some))
-            ids = first_ids(connection, found, _BYTES_PER_DELETE)
+            ids = _first_ids(connection, batch_id)
             remove_pairs(connection, ids)
             for table in (responses, job_requests):
                 connection.execute(delete(table).where(table.c.job_id.in_(ids)))
             connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))
-            if len(ids) == len(found) < _ROWS_PER_DELETE:
-                connection.execute(delete(drafts).where(drafts.c.batch_id == batch_id))
+            empty = delete(drafts).where(drafts.c.batch_id == batch_id, ~exists().where(jobs.c.batch_id == batch_id))
+            if connection.execute(empty).rowcount:
                 database.mark_erased()
                 return
+
+
+def _first_ids(connection: Connection, batch_id: str) -> list[str]:
+    """The first jobs of a draft, so many as one transaction deletes; at least one, if it has any."""
+    wanted = select(jobs.c.id, jobs.c.metadata, asked_bytes(()).label("long_bytes")).where(jobs.c.batch_id == batch_id)
+    ids: list[str] = []
+    size = 0
+    some = wanted.order_by(jobs.c.id).limit(_ROWS_PER_DELETE)
+    with connection.execute(some, execution_options={"yield_per": 50}) as found:  # not to read the metadata of all
+        for job in found:
+            size += job.long_bytes + metadata_bytes(job.metadata)
+            if ids and size > _BYTES_PER_DELETE:
+                break
+            ids.append(job.id)
+    return ids
 
 
 def _mark_dropped(

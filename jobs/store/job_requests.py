@@ -10,7 +10,6 @@ nothing, or send nothing to the model. `tests/store/test_job_requests.py` looks 
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Text, case, func, insert, literal_column, select
@@ -41,6 +40,9 @@ over a field that they do not know, however long it is.
 
 ASKED = ("request", "accept", "cells")
 
+BYTES_OF_PAIR = 512
+"""So many bytes a pair of metadata counts beside its text: it has a row in an index, and takes as long to write."""
+
 # Named by hand: in RETURNING, SQLAlchemy leaves the names of tables out on SQLite; then one would be the other.
 _IS_SHORT = literal_column("jobs.request", Text) != literal_column("''")
 _OF_JOB = literal_column("job_requests.job_id", Text) == literal_column("jobs.id", Text)
@@ -52,7 +54,7 @@ class NewRow(NamedTuple):
     job: dict[str, Any]
     long: dict[str, Any] | None
     bytes: int
-    """Of request, rules and cells together."""
+    """Of request, rules and cells together, and of the metadata as `metadata_bytes` counts them."""
 
 
 class LongRequest(NamedTuple):
@@ -88,11 +90,17 @@ def new_row(row: dict[str, Any], request: Mapping[str, Any]) -> NewRow:
     """A new job as it is stored; `request` is that of the row, as it was before it became text."""
     # As JSON all of it is ASCII: a character is a byte.
     size = sum(len(row[name]) for name in ASKED if row[name])
+    written = size + metadata_bytes(row["metadata"])
     if size <= LONG_REQUEST:
-        return NewRow(row, None, size)
+        return NewRow(row, None, written)
     long = {"job_id": row["id"], "bytes": size, "request_bytes": prompt_bytes(request, row["request"])}
     long |= {"most_output": find_most_output(request)} | {name: row[name] for name in ASKED}
-    return NewRow(row | {"request": "", "accept": None, "cells": None}, long, size)
+    return NewRow(row | {"request": "", "accept": None, "cells": None}, long, written)
+
+
+def metadata_bytes(metadata: Mapping[str, str]) -> int:
+    """What the metadata of a job count in a transaction that writes or deletes it."""
+    return len(dump_json(metadata)) + BYTES_OF_PAIR * len(metadata)
 
 
 def insert_long(connection: Connection, rows: Sequence[NewRow]) -> None:
@@ -153,13 +161,6 @@ def read_long_requests(connection: Connection, job_ids: Sequence[str]) -> dict[s
         for job_id, *known_of_it in connection.execute(known.where(job_requests.c.job_id.in_(some))):
             found[job_id] = LongRequest(*known_of_it)
     return found
-
-
-def first_ids(connection: Connection, job_ids: Sequence[str], most_bytes: int) -> Sequence[str]:
-    """The first of these jobs whose long requests have no more bytes than this; at least one."""
-    long = read_long_requests(connection, job_ids)
-    together = accumulate(long[job_id].bytes if job_id in long else 0 for job_id in job_ids)
-    return job_ids[: max(1, sum(size <= most_bytes for size in together))]
 
 
 def _in_row(name: str) -> ColumnElement[Any]:

@@ -5,14 +5,11 @@ In a name, letters count as they are written, capitals too: an index that ignore
 
 from collections.abc import Sequence
 
-from sqlalchemy import Boolean, ColumnElement, Connection, LargeBinary, and_, cast, func, or_, select
+from sqlalchemy import Boolean, ColumnElement, Connection, LargeBinary, and_, cast, func, or_, select, true
 
 from jobs.store.contains import folded
 from jobs.store.text_index import MOST_CANDIDATES, find_with_text
 from jobs.tables import jobs, texts
-
-_LAST = "\U0010ffff"
-"""Unicode keeps it free, so no name has it, and all names that begin alike come before their beginning with it."""
 
 
 def is_sought(sought: str, *, is_sqlite: bool) -> ColumnElement[bool]:
@@ -47,15 +44,24 @@ def find_sought(
 
 
 def _is_named(beginning: str, *, is_sqlite: bool) -> ColumnElement[bool]:
-    name, last = jobs.c.custom_id, beginning + _LAST
+    name, beyond = jobs.c.custom_id, _first_beyond(beginning)
     if is_sqlite:
-        return and_(name >= beginning, name < last)
+        return and_(name >= beginning, true() if beyond is None else name < beyond)
     # By bytes: in the order of a language, what begins alike does not stand together. A LIKE would say the same, but
     # with a parameter it does not always use the index.
     return and_(
         name.op("~>=~", return_type=Boolean())(beginning),
-        name.op("~<~", return_type=Boolean())(last),
+        true() if beyond is None else name.op("~<~", return_type=Boolean())(beyond),
     )
+
+
+def _first_beyond(beginning: str) -> str | None:
+    """The first text that comes after all that begin so, in the order of code points; None: there is none."""
+    stem = beginning.rstrip("\U0010ffff")  # the last of all: a name may have it, although it is no character
+    if not stem:
+        return None
+    following = ord(stem[-1]) + 1
+    return stem[:-1] + chr(0xE000 if following == 0xD800 else following)  # no text has what is in between
 
 
 def _contains(text: str) -> ColumnElement[bool]:

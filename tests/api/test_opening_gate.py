@@ -254,3 +254,8 @@ def test_a_watch_that_waits_is_no_stranger_and_a_key_that_is_revoked_meanwhile_o
         url = f"http://127.0.0.1:{server.port}/v1/jobs/job_1/events"
         answer = httpx.get(url, headers={"Authorization": f"Bearer {secret}"})
     assert (answer.status_code, of_red) == (401, [1])
+
+
+def test_what_is_no_watch_does_not_come_to_the_gate(sqlite_api: ApiServer, entered: list[str]) -> None:
+    answer = httpx.post(f"http://127.0.0.1:{sqlite_api.port}/v1/jobs/job_1/events", content=b" " * 300_000)
+    assert (answer.status_code, entered) == (405, [])

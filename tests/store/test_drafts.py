@@ -34,6 +34,17 @@ def stored(store: Store) -> tuple[int, int]:
     return counted[0], counted[1]
 
 
+def sizes_of_commits(store: Store) -> list[int]:
+    """How many jobs there are after each commit from now on."""
+    sizes: list[int] = []
+
+    def note(connection: Connection) -> None:
+        sizes.append(connection.scalar(select(func.count()).select_from(jobs)) or 0)
+
+    event.listen(store.database.engine, "commit", note)
+    return sizes
+
+
 def test_nobody_sees_or_hints_what_is_not_accepted(store: Store) -> None:
     alone = store.submit()
     draft = begin(store, 3, 2)
@@ -127,18 +138,35 @@ def test_a_batch_keeps_others_from_writing_for_a_piece_of_it_only(
     store: Store, count: int, letters: int, most: int
 ) -> None:
     """Fifty thousand jobs in one transaction kept every other project out of SQLite for 2.5 to 3.8 s."""
-    sizes = [0]
-
-    def note(connection: Connection) -> None:
-        sizes.append(connection.scalar(select(func.count()).select_from(jobs)) or 0)
-
-    event.listen(store.database.engine, "commit", note)
+    sizes = sizes_of_commits(store)
     accepted = store_batch(store.database, [new_job("x" * letters)] * count, TERMS, warnings=[{"code": "w"}])
-    assert max(after - before for before, after in pairwise(sizes)) == most
+    assert max(after - before for before, after in pairwise([0, *sizes])) == most
     assert stored(store) == (count, 0)
     batch = read_batch(store.database, accepted.id, project="default")
     assert batch is not None
     assert (batch.status, batch.total, batch.warnings) == ("in_progress", count, [{"code": "w"}])
+
+
+PAIRS = {f"key {number}": "x" * 500 for number in range(16)}
+CELLS = {"topic": "x" * 16_000}
+
+
+@pytest.mark.parametrize("long", [new_job(metadata=PAIRS), new_job(cells=CELLS)], ids=["metadata", "cells"])
+def test_what_a_job_has_beside_its_request_counts_in_what_one_transaction_stores(store: Store, long: NewJob) -> None:
+    """Jobs with all the metadata that they may have made a transaction five times as dear."""
+    sizes = sizes_of_commits(store)
+    store_batch(store.database, [long] * 500, TERMS)
+    assert max(after - before for before, after in pairwise([0, *sizes])) in range(100, 150)
+    assert stored(store) == (500, 0)
+
+
+def test_metadata_count_in_what_one_transaction_deletes_of_a_draft(store: Store) -> None:
+    draft = Draft(store.database, TERMS)
+    draft.add([new_job(metadata=PAIRS)] * 200)
+    sizes = sizes_of_commits(store)
+    draft.drop()
+    assert max(before - after for before, after in pairwise([200, *sizes])) in range(50, 75)
+    assert stored(store) == (0, 0)
 
 
 def test_a_large_batch_comes_once_for_each_key(store: Store) -> None:

@@ -119,7 +119,7 @@ def test_an_image_is_reckoned_as_a_thousand_tokens_whatever_its_size(times: int)
     prompt = "Tell what you see. " * 300
     image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{'iVBORw0KGgo' * 400_000}=="}}
     request = {"messages": [{"role": "user", "content": [{"type": "text", "text": prompt}, *[image] * times]}]}
-    row = {"id": "job_1", "request": json.dumps(request), "accept": None, "cells": None}
+    row: dict[str, Any] = {"id": "job_1", "request": json.dumps(request), "accept": None, "cells": None, "metadata": {}}
     long = new_row(row, request).long
     assert long is not None
     without = len(json.dumps(request)) - times * 4_400_002

@@ -35,6 +35,14 @@ def test_any_letter_of_a_name_stands_for_itself(store: Store, name: str) -> None
     assert wanted in found(store, text=name[:2])
 
 
+@pytest.mark.parametrize("beginning", ["tea", "tea\U0010ffff", "\U0010ffff", "\ud7ff"])
+def test_a_name_may_go_on_with_the_last_character_of_unicode(store: Store, beginning: str) -> None:
+    ids = [store.submit(custom_id=beginning + rest) for rest in ("", "\U0010ffff", "\U0010ffff-1", "-1")]
+    for other in ("te", "teb", "tdz", "z", "\ue000", "\ud7fe"):
+        store.submit(custom_id=other)
+    assert found(store, text=beginning) == ids[::-1]
+
+
 def test_capitals_of_a_name_count(store: Store) -> None:
     wanted = store.submit(custom_id="Tea-1")
     store.submit(custom_id="tea-1"), store.submit(custom_id="TEA-1")
