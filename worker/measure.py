@@ -8,6 +8,7 @@ from msgspec.structs import asdict
 
 from jobs.live.status_changes import EMPTY_SHA256
 from jobs.model.cost import Cost
+from jobs.model.cut_short import CUT_SHORT
 from jobs.model.endings import AttemptResult
 from jobs.model.message import calls_as_text
 from jobs.model.records import Usage
@@ -22,9 +23,6 @@ from worker.upstream.errors import Repetition, Unreachable, UpstreamError
 
 Outcome = Ending | UpstreamError | StopReason
 """How a stream ended: whole, with an error, or cut by this process."""
-
-_CUT_SHORT = {"length": "max_output_tokens", "content_filter": "content_filter"}
-"""The finish reasons that say that a text is not whole, and why, in the words of OpenAI's `incomplete_details`."""
 
 NOTHING_WRITTEN = AttemptResult(text="", bytes=0, sha256=EMPTY_SHA256, deltas=0, first_delta_at=None)
 
@@ -73,7 +71,7 @@ def measure(
 
 
 def _why_incomplete(ending: Ending) -> str | None:
-    return _CUT_SHORT.get(ending.finish_reason or "") or (NO_END_SIGN if ending.is_unsaid else None)
+    return CUT_SHORT.get(ending.finish_reason or "") or (NO_END_SIGN if ending.is_unsaid else None)
 
 
 def _count(
