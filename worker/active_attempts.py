@@ -63,8 +63,6 @@ class ActiveAttempt:
         self.stop_reason: StopReason | None = None
         self.traceparent = claimed.job.traceparent
         """The header that its requests are sent with."""
-        self.continued_bytes = 0
-        """How much of its text and reasoning was there before it, in bytes."""
         self.waits_for_check = False
         """Whether it has left its stream and its thread, and its text waits for its check."""
         self.is_lost = False
@@ -98,9 +96,7 @@ class ActiveAttempt:
     @property
     def received_bytes(self) -> int:
         """How many bytes of text and reasoning it has received so far, without those that it continues."""
-        if self.recording is None:
-            return 0
-        return len(self.recording.text) + len(self.recording.reasoning) - self.continued_bytes
+        return self.recording.received_bytes if self.recording is not None else 0
 
     def has_grown(self) -> bool:
         """Whether it has got text since it was last asked this."""
@@ -109,12 +105,18 @@ class ActiveAttempt:
         return received > before
 
     def attach(self, recording: Recording) -> None:
-        """Called on the event loop, in the stream's own task, when the stream begins."""
+        """Called on the event loop, in the stream's own task, when the stream begins. A stop before now has cancelled
+        nothing: the caller looks at `stop_reason` after this.
+        """
         self.recording = recording
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
-        if self.stop_reason is not None and self._task is not None:
-            self._task.cancel()  # stopped between the claim and now
+
+    def end_request(self, outcome: object, *, refused: bool = False) -> None:
+        """Its request is over, and its lane is to know now, before the attempt has ended: as in `Sent.end`."""
+        if self.sent is not None:
+            self.sent.end(outcome, refused=refused)
+            self.sent = None
 
     def stop(self, reason: StopReason) -> None:
         """Cut the stream, from any thread. The first reason stands, but for a release: a text that waits for its check

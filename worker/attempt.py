@@ -142,7 +142,8 @@ class AttemptRunner:
         if not claimed.continues:
             return "", ""
         text = reasoning = ""
-        if spec is not None and (spec.prefix != "none" or claimed.segments):
+        # If the upstream has left the file, the text is kept for the next attempt, at whatever upstream.
+        if spec is None or spec.prefix != "none" or claimed.segments:
             tails = self._loop.run(self._recorder.read_tails(job.id, attempt - 1))
             checkpoints = (claimed.text, claimed.reasoning)
             text, reasoning = (max(pair, key=len) for pair in zip(checkpoints, tails, strict=True))
@@ -177,8 +178,9 @@ class AttemptRunner:
         recording = running.recording
         if recording is None:
             recording = self._recorder.open(running.job.id, running.attempt, running.text, running.reasoning)
-            running.continued_bytes = len(recording.text) + len(recording.reasoning)
         running.attach(recording)
+        if running.stop_reason is not None:
+            return running.stop_reason
         if spec is None:  # it was taken out of the file after the job was reserved: the job goes to another one
             return StopReason.DRAIN
         return await self._send(running, recording, request, spec, part)
@@ -230,10 +232,17 @@ class AttemptRunner:
         except asyncio.CancelledError:
             if running.stop_reason is None:
                 raise
-            return running.stop_reason
+            return _stopped(running, running.stop_reason)
         except Exception as error:
             # Else the job would wait for its lease to run out, and after three times end as if its workers had died.
             log.exception("stream failed", extra={"job_id": job.id, "attempt": running.attempt})
-            return InternalError(f"Longhand itself failed with {type(error).__name__}; the worker's log says how")
+            return InternalError.of(error)
         else:
             return ending
+
+
+def _stopped(running: ActiveAttempt, reason: StopReason) -> StopReason:
+    """If the job ends with this, its text has what its seam holds back; else the next attempt asks for that again."""
+    if reason in (StopReason.CANCEL, StopReason.EXPIRE) and running.seam is not None and running.seam.has_begun:
+        running.seam.close()
+    return reason

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from logging import getLogger
 
 from jobs.acceptance.check_turns import GivenUpError, GivesUp
 from jobs.lifecycle.transitions import leave_lane
@@ -13,11 +14,14 @@ from jobs.store.database import Database
 from worker.active_attempts import ActiveAttempt
 from worker.answer_check import AnswerCheck
 from worker.db_retry import retry_until_stored
-from worker.finalize import Finalizer
+from worker.finalize import Finalizer, InternalError
 from worker.measure import Outcome
 from worker.traces import AttemptTrace
 from worker.upstream.ending import Ending
+from worker.upstream.errors import UpstreamError
 from worker.waiting_checks import WaitingChecks, patience, until_stopped
+
+log = getLogger(__name__)
 
 
 class AttemptEnds:
@@ -86,17 +90,27 @@ class AttemptEnds:
         """The error of a text that is not in the format that was asked for, or not accepted; else the outcome as it is.
 
         A text that was cut short is in no format: it is incomplete, and says so; one that may be cut is checked. What
-        stands beside a tool call is not: the text that was asked for comes once the tool has answered. Raises
-        `GivenUpError` when its turn does not come.
+        stands beside a tool call is not: the text that was asked for comes once the tool has answered. A text that
+        could not be checked is tried again. Raises `GivenUpError` when its turn does not come.
         """
         if not isinstance(outcome, Ending) or has_calls(written.message):
             return outcome
-        job, cut_short = running.job, written.incomplete not in (None, NO_END_SIGN)
-        error = None if cut_short else self._answer_check.find_error(job.request, written.text, job.project, gives_up)
-        error = error or self._answer_check.find_rejection(
-            job.accept, written.text, cut_short=cut_short, project=job.project, gives_up=gives_up
-        )
+        try:
+            error = self._find_error(running, written, gives_up)
+        except GivenUpError:
+            raise
+        except Exception as fault:
+            # The machine may start no process now. Else the text would wait for its lease to run out, and be lost.
+            log.exception("check failed", extra={"job_id": running.job.id, "attempt": running.attempt})
+            error = InternalError.of(fault)
         if error is None:
             return outcome
         error.ending = outcome
         return error
+
+    def _find_error(self, running: ActiveAttempt, written: AttemptResult, gives_up: GivesUp) -> UpstreamError | None:
+        job, cut_short = running.job, written.incomplete not in (None, NO_END_SIGN)
+        error = None if cut_short else self._answer_check.find_error(job.request, written.text, job.project, gives_up)
+        return error or self._answer_check.find_rejection(
+            job.accept, written.text, cut_short=cut_short, project=job.project, gives_up=gives_up
+        )

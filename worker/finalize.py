@@ -1,6 +1,6 @@
 """Ends an attempt: stores what becomes of it, and only then publishes it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from logging import getLogger
@@ -40,6 +40,10 @@ class InternalError(UpstreamError):
 
     code = "internal_error"
 
+    @classmethod
+    def of(cls, fault: Exception) -> "InternalError":
+        return cls(f"Longhand itself failed with {type(fault).__name__}; the worker's log says how")
+
 
 class NotStoredError(InternalError):
     """The database refuses the text. Not retryable: another one would be paid for and most likely refused, too."""
@@ -50,6 +54,16 @@ class NotStoredError(InternalError):
 
 _REFUSED = (DataError, OverflowError)
 """What a database raises for a value that it cannot hold. SQLite's driver raises the second one for a number."""
+
+
+_STOPPED: Mapping[StopReason, tuple[str, JobStatus, Callable[..., bool]]] = {
+    StopReason.CANCEL: ("cancel", JobStatus.CANCELLED, transitions.cancel_running),
+    StopReason.EXPIRE: ("expire", JobStatus.EXPIRED, transitions.expire_running),
+    StopReason.DRAIN: ("release", JobStatus.QUEUED, transitions.release),
+    StopReason.RELEASE: ("release", JobStatus.QUEUED, transitions.release),
+    StopReason.LOST: ("lose", JobStatus.QUEUED, lambda *_: False),
+}
+"""What becomes of an attempt that was stopped: the verb of its log line, the status of its job, and what stores it."""
 
 
 class _Finished(NamedTuple):
@@ -109,24 +123,15 @@ class Finalizer:
         return transitions.finish_many(self._database, [one.end for one in finished])
 
     def _store(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult) -> None:
-        job, attempt = running.job, running.attempt
-        end = (self._database, job.id, attempt, written)
-        status = JobStatus.QUEUED
         if isinstance(outcome, Ending):
             status = JobStatus.COMPLETED
             verb, kept = "finish", retry_until_stored(running, self._finish, running, written)
         elif isinstance(outcome, UpstreamError):
             status, verb, kept = self._failed.store(running, outcome, written)
-        elif outcome is StopReason.CANCEL:
-            status = JobStatus.CANCELLED
-            verb, kept = "cancel", retry_until_stored(running, transitions.cancel_running, *end)
-        elif outcome is StopReason.EXPIRE:
-            status = JobStatus.EXPIRED
-            verb, kept = "expire", retry_until_stored(running, transitions.expire_running, *end)
-        elif outcome in (StopReason.DRAIN, StopReason.RELEASE):
-            verb, kept = "release", retry_until_stored(running, transitions.release, *end)
         else:
-            verb, kept = "lose", False
+            verb, status, transition = _STOPPED[outcome]
+            own = (self._database, running.job.id, running.attempt)
+            kept = retry_until_stored(running, transition, *own, written)
         running.is_lost = not kept
         action = verb if kept else "lose"
         rejected = kept and isinstance(outcome, NotAccepted)

@@ -137,9 +137,9 @@ def run_worker(settings: Settings, mark: str | None = None) -> None:  # noqa: PL
     finally:
         for each in reversed(loops):
             each.stop()
-        exits.close()
         unhinted.close()
         runner.close()
+        exits.close()  # attempts that end in the drain have spans, too
         waker.close()
         hinter.close()
         loop.run(recorder.aclose())

@@ -157,6 +157,9 @@ def _usage(
     if thought and running.reasoning:  # what was continued was paid for before, and is not sent again
         thought = max(0, thought - tokenizers.count_text(running.job.model, running.reasoning).tokens)
     request = running.request
+    if running.seam is not None:  # paid for, although it is not in the text
+        left_out = tokenizers.count_text(running.job.model, running.seam.left_out)
+        counted = counted._replace(tokens=counted.tokens + left_out.tokens)
     if called:  # as JSON, which is not how the model wrote it
         calls = tokenizers.count_text(running.job.model, called).tokens
         counted = counted._replace(tokens=counted.tokens + calls, source="estimate")

@@ -68,12 +68,12 @@ class Parts:
             if part is None:
                 return outcome
             log.info("continue: part %d", part.number + 1, extra={"job_id": running.job.id, "attempt": running.attempt})
-            _tell_lane(running, outcome)
+            running.end_request(outcome)
             running.is_noted = False
             before, outcome = outcome, ask(spec, part)
             if isinstance(outcome, UpstreamError) and (why := _why_no_more(running, outcome)) is not None:
                 log.info("continue: no more, %s", outcome.code, extra={"job_id": running.job.id})
-                _tell_lane(running, outcome)
+                running.end_request(outcome)
                 running.incomplete, running.is_noted = why, True
                 return before
         return outcome
@@ -136,16 +136,20 @@ class Parts:
 
     def _longest_part(self, running: ActiveAttempt) -> int:
         """In tokens: where the upstream has cut the parts so far, it will cut the next one."""
-        told = [segment.usage.output_tokens if segment.usage else None for segment in running.segments]
-        return max([tokens for tokens in told if tokens], default=max(running.text_tokens, _ESTIMATED_OUTPUT))
+        return max(filter(None, _output_tokens(running)), default=max(running.text_tokens, _ESTIMATED_OUTPUT))
 
     def _spent(self, running: ActiveAttempt) -> int:
         """How many tokens the text has taken so far: as the upstream counted each part, if it counted all of them."""
-        told = [segment.usage.output_tokens if segment.usage else None for segment in running.segments]
+        told = _output_tokens(running)
         known = [tokens for tokens in told if tokens is not None]
         # What an earlier attempt wrote before the first of them was counted by nobody.
         is_whole = bool(known) and len(known) == len(told) and running.segments[0].offset == 0
         return sum(known) if is_whole else running.text_tokens
+
+
+def _output_tokens(running: ActiveAttempt) -> list[int | None]:
+    """What each request has written of the text so far; None where nobody knows."""
+    return [segment.usage.output_tokens if segment.usage else None for segment in running.segments]
 
 
 def _prompt_tokens(running: ActiveAttempt, request: Mapping[str, Any]) -> int:
@@ -155,14 +159,6 @@ def _prompt_tokens(running: ActiveAttempt, request: Mapping[str, Any]) -> int:
         length = len(running.text.encode())  # the first request may have gone on with a part of it
         return counted.input_tokens + running.text_tokens * (length - first.offset) // length
     return prompt_bytes(request) // CHARACTERS_PER_TOKEN
-
-
-def _tell_lane(running: ActiveAttempt, outcome: Outcome) -> None:
-    """The request is over, and the attempt is not: its lane settles the tokens, and learns what the headers said."""
-    sent = running.sent
-    if sent is not None:
-        sent.end(outcome)
-        running.sent = None
 
 
 def _why_no_more(running: ActiveAttempt, error: UpstreamError) -> str | None:

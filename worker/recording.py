@@ -36,6 +36,8 @@ class Recording:
         self.text = bytearray(text.encode())
         self.reasoning = bytearray(reasoning.encode())
         self.deltas = 0
+        self.received_bytes = 0
+        """Of text and reasoning, without those that it continues. The texts may be let go at the end; this stays."""
         self.first_delta_at: datetime | None = None
         self._mark: tuple[int, Callable[[], None]] | None = None
         self.channel = channel_name(job_id)
@@ -64,7 +66,9 @@ class Recording:
             self.first_delta_at = self._now()
         self.deltas += 1
         self._messages.append(encode_delta(self.attempt, len(self.text), piece))
-        self.text += piece.encode()
+        encoded = piece.encode()
+        self.text += encoded
+        self.received_bytes += len(encoded)
         if self._mark is not None and len(self.text) >= self._mark[0]:
             (_, reached), self._mark = self._mark, None
             reached()
@@ -73,7 +77,9 @@ class Recording:
     def add_reasoning(self, piece: str) -> None:
         """Take the next piece of the reasoning; it is sent soon."""
         self._messages.append(encode_reasoning(self.attempt, len(self.reasoning), piece))
-        self.reasoning += piece.encode()
+        encoded = piece.encode()
+        self.reasoning += encoded
+        self.received_bytes += len(encoded)
         self._wake(self)
 
     def call_after(self, count: int, reached: Callable[[], None]) -> None:

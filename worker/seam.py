@@ -49,6 +49,11 @@ class Seam:
         """Whether anything came."""
         return self._is_open or self._length > 0
 
+    @property
+    def left_out(self) -> str:
+        """What came and is not in the text: it was cut, or is still held back."""
+        return self.cut or "".join(self._held)
+
     def feed(self, piece: str) -> None:
         """Take the next piece of the answer."""
         if self._is_open:

@@ -5,11 +5,14 @@ from functools import cache
 
 import pycld2
 
+from jobs.acceptance.fences import read_fences
+
 SHORTEST = 50
 """With fewer letters than this, a text whose language cannot be told passes."""
 
-_FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1", re.MULTILINE | re.DOTALL)
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+_NO_CHARACTERS = "".join(chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF))
+_CONTROLS = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufdd0-\ufdef{_NO_CHARACTERS}]")
+"""What CLD2 refuses a text for."""
 # Where CLD2 has older or other codes than ISO 639-1.
 _NEWER = {"iw": "he", "jw": "jv", "in": "id", "mo": "ro", "nb": "no"}
 
@@ -24,7 +27,7 @@ def known_languages() -> frozenset[str]:
 
 def find_language(text: str) -> str | None:
     """The language that most of a text is in; None when it cannot be told. Fenced code is left out."""
-    plain = _CONTROLS.sub(" ", _FENCED.sub(" ", text))
+    plain = _CONTROLS.sub(" ", "\n".join(read_fences(text.splitlines()).plain))
     _, _, found = pycld2.detect(plain, isPlainText=True)
     code: str = found[0][1]
     return None if code == "un" else _NEWER.get(code, code)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from jobs.acceptance.languages import known_languages
@@ -102,15 +101,9 @@ def _check_item(at: str, item: Any) -> None:
         raise RuleError(at, f"is {len(item)} characters long, and {LONGEST_PATTERN} are allowed")
     if any("\ud800" <= character <= "\udfff" for character in item):
         raise RuleError(at, "must not hold half a surrogate pair")
-    fault = _pattern_fault(item) if is_pattern else None
+    fault = find_pattern_fault(item) if is_pattern else None
     if fault is not None:
         raise RuleError(at, fault)
-
-
-@lru_cache(maxsize=1024)
-def _pattern_fault(pattern: str) -> str | None:
-    """Remembered, because all jobs of a batch have the same patterns."""
-    return find_pattern_fault(pattern)
 
 
 def schema_text(rules: Mapping[str, Any]) -> str | None:

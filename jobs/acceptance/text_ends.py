@@ -1,7 +1,9 @@
-"""Whether a text ends well: with a whole sentence, fence, table or list, as far as its last lines can tell."""
+"""Whether a text ends well: with a whole sentence, fence, formula, table or list, as far as its last lines can tell."""
 
 import re
 import unicodedata
+
+from jobs.acceptance.fences import read_fences
 
 # Of English, Chinese and Japanese, Arabic, Urdu, Hindi, Armenian, Amharic, Burmese and Khmer.
 _SENTENCE_ENDS = frozenset(".!?…⋯‽。．！？｡؟۔।॥։።፧၊။។")
@@ -9,25 +11,26 @@ _CLOSERS = frozenset("\"'”’»›」』）)】］]〕〉》*_~`")
 _SYMBOLS = frozenset(("So", "Sk", "Mn", "Cf"))
 """What an emoji is made of."""
 
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 _HEADING = re.compile(r" {0,3}#{1,6}(\s|$)")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)\s*$")
 _RULE = re.compile(r" {0,3}([-*_])[ \t]*(?:\1[ \t]*){2,}$")
 _ITEM = re.compile(r"\s*(?:[-*+•·]|\d{1,4}[.)、．]|[（(]?[一二三四五六七八九十\d]{1,3}[、）)])\s*\S")
-_DELIMITERS = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
-_FOOTNOTE = re.compile(r"\s*\[\^?\w{1,8}\]$")
-_ASIDE = re.compile(r"\s*(?:\([^()]{1,300}\)|（[^（）]{1,300}）|\[[^\[\]]{1,300}\]|【[^【】]{1,300}】)$")
+_DELIMITER = re.compile(r"\s*:?-+:?\s*")
+_QUOTED = re.compile(r"(?:[ \t]*>)+ ?")
+_ASIDES = {")": "(", "）": "（", "]": "[", "】": "【"}
+"""How an aside or a note ends and begins."""
+_LONGEST_ASIDE = 300
 
 
 def find_bad_ending(text: str) -> str | None:
     """What is wrong with the end of a text; None when it ends well."""
     lines = text.rstrip().splitlines()
-    fenced, closed = _read_fences(lines)
-    if fenced:
+    fences = read_fences(lines)
+    if fences.is_open:
         return "a code block that is not closed"
-    if closed:
+    if fences.closes or _closes_formula("\n".join(fences.plain).rstrip()):
         return None
-    lines = _without_rule(lines)
+    lines = _without_rule("\n".join(_QUOTED.sub("", line) if _QUOTED.match(line) else line for line in lines))
     if not lines:
         return "no text"
     last, before = lines[-1], lines[-2] if len(lines) > 1 else ""
@@ -40,24 +43,16 @@ def find_bad_ending(text: str) -> str | None:
     return f"a sentence that does not end, {_shown(last)}"
 
 
-def _read_fences(lines: list[str]) -> tuple[bool, bool]:
-    """Whether a fence is open at the end, and whether the last line closes one."""
-    opened, closed = "", False
-    for line in lines:
-        closed = False
-        found = _FENCE.match(line)
-        if found is None:
-            continue
-        marks, info = found[1], found[2]
-        if not opened:
-            opened = "" if marks[0] == "`" and "`" in info else marks
-        elif marks[0] == opened[0] and len(marks) >= len(opened) and not info.strip():
-            opened, closed = "", True
-    return bool(opened), closed
+def _closes_formula(text: str) -> bool:
+    """Whether a text, without its code, ends with a display formula, `$$ ... $$` or `\\[ ... \\]`."""
+    if text.endswith("$$"):
+        return text.count("$$") % 2 == 0
+    return text.endswith("\\]") and text.rfind("\\[") > text.rfind("\\]", 0, -2)
 
 
-def _without_rule(lines: list[str]) -> list[str]:
+def _without_rule(text: str) -> list[str]:
     """The lines without a rule across the page at their end, unless it underlines a heading."""
+    lines = text.rstrip().splitlines()
     if len(lines) > 1 and _RULE.match(lines[-1]) and not (_UNDERLINE.match(lines[-1]) and lines[-2].strip()):
         return "\n".join(lines[:-1]).rstrip().splitlines()
     return lines
@@ -66,12 +61,12 @@ def _without_rule(lines: list[str]) -> list[str]:
 def _is_in_table(lines: list[str]) -> bool:
     """Whether the last lines are a table whose rows begin with no bar."""
     block = _last_block(lines)
-    return "|" in block[-1] and any("|" in line and _DELIMITERS.match(line) for line in block)
+    return "|" in block[-1] and any(map(_is_delimiter, block))
 
 
 def _find_table_fault(lines: list[str]) -> str | None:
     block = _last_block(lines)
-    place = next((number for number, line in enumerate(block) if _DELIMITERS.match(line) and "|" in line), None)
+    place = next((number for number, line in enumerate(block) if _is_delimiter(line)), None)
     if place is None or place == 0:
         return f"a table of which only the beginning is there, {_shown(block[-1])}"
     if place == len(block) - 1:
@@ -82,6 +77,12 @@ def _find_table_fault(lines: list[str]) -> str | None:
     if whole.rstrip().endswith("|") and not block[-1].rstrip().endswith("|"):
         return f"a row of a table that is not closed, {_shown(block[-1])}"
     return None
+
+
+def _is_delimiter(line: str) -> bool:
+    """Whether a line stands between the head of a table and its rows."""
+    cells = line.strip().removeprefix("|").removesuffix("|").split("|")
+    return "|" in line and all(_DELIMITER.fullmatch(cell) for cell in cells)
 
 
 def _last_block(lines: list[str]) -> list[str]:
@@ -95,25 +96,34 @@ def _count_cells(row: str) -> int:
 
 
 def _ends_sentence(line: str) -> bool:
-    """Whether a line ends a sentence; what may follow one is taken away first: quotes, brackets, notes, emoji."""
-    left = line.rstrip()
-    while left:
-        if left[-1] in _SENTENCE_ENDS:
+    """Whether a line ends a sentence; what may follow one is passed over: quotes, brackets, notes, emoji.
+
+    It only counts back: a line may be long, and be nothing but spaces or brackets.
+    """
+    start, end = len(line) - len(line.lstrip()), len(line)
+    while end > start:
+        last = line[end - 1]
+        if last in _SENTENCE_ENDS:
             return True
-        shorter = _ASIDE.sub("", _FOOTNOTE.sub("", left))
-        if shorter != left and shorter:
-            left = _before_aside(left, shorter)
-        elif left[-1] in _CLOSERS or unicodedata.category(left[-1]) in _SYMBOLS or left[-1].isspace():
-            left = left[:-1]
+        opened = _find_aside(line, end) if last in _ASIDES else -1
+        if opened > start:
+            # It may be the sentence that stands in brackets.
+            if line[opened + 1 : end].rstrip("".join(_CLOSERS)).endswith(tuple(_SENTENCE_ENDS)):
+                return True
+            end = opened
+        elif last in _CLOSERS or last.isspace() or unicodedata.category(last) in _SYMBOLS:
+            end -= 1
         else:
             return False
     return False
 
 
-def _before_aside(line: str, shorter: str) -> str:
-    """Inside of the brackets, where the sentence ends there; else what stands before them."""
-    inside = line.rstrip("".join(_CLOSERS))
-    return inside if inside and inside[-1] in _SENTENCE_ENDS else shorter
+def _find_aside(line: str, end: int) -> int:
+    """Where the brackets open that close there; -1 if they are empty, nested or too far apart."""
+    closes, opens = line[end - 1], _ASIDES[line[end - 1]]
+    at = line.rfind(opens, max(0, end - 2 - _LONGEST_ASIDE), end - 1)
+    is_aside = -1 < at < end - 2 and line.find(closes, at, end - 1) < 0
+    return at if is_aside else -1
 
 
 def _is_open_list(lines: list[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, RowMapping, and_, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, exists, or_, select, update
 
 from jobs.model.endings import WRITTEN_ANEW
 from jobs.model.segments import Segment, dump_segments
@@ -30,13 +30,16 @@ def find_continued(connection: Connection, row: RowMapping) -> RowMapping | None
 def read_left(connection: Connection, job_id: str) -> tuple[str, str]:
     """The text that an earlier attempt has left, and its reasoning; none of one that was whole and is written anew.
 
-    It may be the one before the last, if the last died before its first checkpoint.
+    It may be the one before the last, if the last died before its first checkpoint; but not if that wrote anew:
+    watchers have seen its text in place of this one, and take what is continued for a part of it.
     """
     wrote = and_(attempts.c.job_id == texts.c.job_id, attempts.c.attempt == texts.c.attempt)
     left = select(texts.c.text, texts.c.reasoning).join(attempts, wrote).where(texts.c.job_id == job_id)
     left = left.where(or_(attempts.c.error_code.is_(None), attempts.c.error_code.not_in(WRITTEN_ANEW)))
     left = left.where(or_(attempts.c.outcome.is_(None), attempts.c.outcome != AttemptOutcome.COMPLETED))
-    row = connection.execute(left).one_or_none()
+    later = attempts.alias()
+    anew = (later.c.job_id == job_id, later.c.attempt > texts.c.attempt, later.c.continued_bytes == 0)
+    row = connection.execute(left.where(~exists().where(*anew))).one_or_none()
     return (row.text, row.reasoning) if row else ("", "")
 
 

@@ -1,7 +1,8 @@
 """The segments of a text: what each request wrote of it, for a job that asks for the rest at the token limit.
 
-They lie one after the other and cover the text from its first byte. Stored with each attempt as JSON: those that it
-took over from earlier attempts, and its own.
+They lie one after the other and cover the text from the first of them on: what was written before the first part, by
+an attempt that was interrupted, has none. Stored with each attempt as JSON: those that it took over from earlier
+attempts, and its own.
 """
 
 import json

@@ -6,7 +6,7 @@
       │  │                │ └──────expire───> expired
       │  │                │
       │  └─cancel, expire │ (also straight from queued)
-      └──retry, wait_for_limit, release, rescue
+      └──retry, ask_for_repair, wait_for_limit, hold_back, release, rescue
 
 Each arrow is one guarded UPDATE: claim in `jobs/lifecycle/lease.py`, what a running worker does in
 `jobs/lifecycle/transitions.py`, what is done from outside in `jobs/lifecycle/rescue.py` and `cancel_batch.py`. An arrow
@@ -77,7 +77,8 @@ class AttemptOutcome(StrEnum):
     HELD = "held"
     """The upstream was away, out of credit or refused the key: it is held, the job waits and is not charged."""
     RELEASED = "released"
-    """The worker drained: the job goes to another worker and is not charged."""
+    """The worker drained, or somebody paused it and took it back, or its upstream left the file: it goes to another
+    worker and is not charged."""
     LOST = "lost"
     """The worker stopped renewing its lease: it crashed or was cut off. Counted as a crash."""
     CANCELLED = "cancelled"

@@ -113,8 +113,8 @@ MUTANTS = (
         "a drain that gives nothing back",
         [(
             "worker/finalize.py",
-            'verb, kept = "release", retry_until_stored(running, transitions.release, *end)',
-            'verb, kept = "release", False',
+            'StopReason.DRAIN: ("release", JobStatus.QUEUED, transitions.release)',
+            'StopReason.DRAIN: ("release", JobStatus.QUEUED, lambda *_: False)',
         )],
         ["test_stopping.py::test_a_drain_gives_back_every_stream_and_charges_none"],
     ),

@@ -200,6 +200,25 @@ def test_a_job_that_goes_on_is_given_the_text_that_was_left(store: Store) -> Non
     assert [one.continued_bytes for one in read_attempts(store.database, job_id)] == [0, 9]
 
 
+@pytest.mark.parametrize(
+    ("continued", "left"),
+    [([9], "as far as"), ([None], "as far as"), ([9, None], "as far as"), ([0], ""), ([0, 4], ""), ([9, 0], "")],
+)
+def test_a_text_is_gone_on_with_for_as_long_as_no_attempt_after_it_wrote_anew(
+    store: Store, continued: list[int | None], left: str
+) -> None:
+    job_id = store.running(on_interrupt="continue")
+    release(store.database, job_id, 1, written("as far as"))
+    claimed = store.claim(job_id)
+    for count in continued:  # none of these lives to its first checkpoint
+        if count is not None:
+            note_continued(store.database, job_id, claimed.attempt, count)
+        store.clock.advance(LEASE + 1)
+        rescue_lost(store.database)
+        claimed = store.claim(job_id)
+    assert (claimed.continues, claimed.text) == (True, left)
+
+
 def test_a_job_that_begins_anew_is_given_no_text(store: Store) -> None:
     job_id = store.running(on_interrupt="restart")
     release(store.database, job_id, 1, written("so far"))

@@ -71,3 +71,51 @@ def test_a_zero_is_a_count_only_where_zero_can_be_true() -> None:
 def test_a_strange_usage_does_not_spoil_the_rest() -> None:
     usage = {"prompt_tokens": 2**40, "completion_tokens": 4, "prompt_tokens_details": 7, "total_tokens": 4.5}
     assert read_usage(usage) == ReportedUsage(None, None, 4, None, None)
+
+
+DETAILED = {
+    "prompt_tokens": 1000,
+    "completion_tokens": 50,
+    "total_tokens": 1050,
+    "prompt_tokens_details": {"cached_tokens": 900},
+    "completion_tokens_details": {"reasoning_tokens": 40},
+}
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1050},
+        {**DETAILED, "prompt_tokens_details": None, "completion_tokens_details": {}},
+        {
+            **DETAILED,
+            "prompt_tokens_details": {"cached_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 1},
+        },
+        {**DETAILED, "completion_tokens": 2**31 - 1, "total_tokens": True},
+        {**DETAILED, "prompt_tokens_details": {"cached_tokens": 2**31 - 1}},
+    ],
+    ids=["no details", "empty details", "smaller details", "unknown counts", "unknown details"],
+)
+def test_of_each_count_the_largest_known_one_stands_inside_details_too(later: object) -> None:
+    reports = UsageReports()
+    reports.add(DETAILED)
+    reports.add(later)
+    assert reports.read() == ReportedUsage(1000, 900, 50, 40, 1050)
+
+
+def test_a_running_total_that_only_grows_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    merged: list[object] = []
+    merge = UsageReports._merge
+
+    def note(self: UsageReports) -> None:
+        merged.append(self._last)
+        merge(self)
+
+    monkeypatch.setattr(UsageReports, "_merge", note)
+    reports = UsageReports()
+    for written in range(1, 100):
+        thought = {"reasoning_tokens": written}
+        reports.add({**DETAILED, "completion_tokens": written, "completion_tokens_details": thought})
+    assert reports.read() == ReportedUsage(1000, 900, 99, 99, 1099)
+    assert len(merged) == 2  # before the first report, and at the end

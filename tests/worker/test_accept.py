@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from jobs.acceptance.format_check import FormatCheck
 from jobs.intake.submission import NewJob, submit_batch
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
@@ -105,6 +106,33 @@ def test_the_format_of_the_response_keeps_its_own_code(sqlite_database: Database
     run_through(sqlite_database, redis_url, job_id, writes(BAD))
     job, _ = job_and_text(sqlite_database, job_id)
     assert (job.error_code, job.repairs) == ("schema_mismatch", None)
+
+
+JSON, SCHEMA = '{"title": "Rain."}', {"type": "object", "required": ["title"]}
+ASKED = {"type": "json_schema", "json_schema": {"name": "article", "schema": SCHEMA}}
+
+
+@pytest.mark.parametrize("options", [{"accept": {"json_schema": SCHEMA}}, {"fields": {"response_format": ASKED}}])
+def test_a_text_that_cannot_be_checked_now_is_kept_and_tried_again(
+    sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    start, starts = FormatCheck._start, []
+
+    def start_the_second_time(check: FormatCheck) -> Any:
+        starts.append(check)
+        if len(starts) == 1:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return start(check)
+
+    monkeypatch.setattr(FormatCheck, "_start", start_the_second_time)
+    job_id = submit(sqlite_database, max_attempts=2, **options)
+    run_through(sqlite_database, redis_url, job_id, writes(JSON), writes(JSON))
+    job, text = job_and_text(sqlite_database, job_id)
+    assert (job.status, job.failures, text) == (JobStatus.COMPLETED, 1, JSON)
+    first, _ = history(sqlite_database, job_id)
+    assert (first.outcome, first.error_code, first.bytes) == (AttemptOutcome.FAILED, "internal_error", len(JSON))
+    assert first.usage is not None
+    assert first.usage.output_tokens == 7
 
 
 def test_a_batch_has_cost_what_its_rejected_texts_have_cost_too(sqlite_database: Database, redis_url: str) -> None:

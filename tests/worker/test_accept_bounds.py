@@ -163,3 +163,16 @@ def test_a_broken_schema_of_accept_is_named_by_its_place() -> None:
             made.check_rules({"json_schema": {"type": "objekt"}})
     finally:
         made.close()
+
+
+@pytest.mark.parametrize("fill", [" ", "\t", "(", ")", "(a)", "[1]", '"', "| ", "- ", "> ", "$"])
+@pytest.mark.parametrize("head", ["It rains", "a|b\n-|-\n|-"])
+def test_the_end_of_a_long_line_is_found_in_the_time_that_a_check_has(check: AnswerCheck, head: str, fill: str) -> None:
+    for end in ("today", ""):
+        text = head + fill * 200_000 + end
+        assert not isinstance(check.find_rejection({"ends_well": True}, text, cut_short=False), NotChecked)
+
+
+def test_a_long_row_of_tildes_is_looked_through_once(check: AnswerCheck) -> None:
+    text = "~" * 200_000 + "\nIt rains all day, and the day after, and nobody goes out to see it."
+    assert check.find_rejection({"language": "en"}, text, cut_short=False) is None

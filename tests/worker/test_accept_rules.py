@@ -102,6 +102,13 @@ WELL = [
     "他说：“今天下雨。”", "他说：「今天下雨。」", "今天下雨……", "（今天下雨。）",
     "今天下雨。（完）", "**今天下雨。**", "茶有：\n\n- 绿茶\n- 红茶", "一、绿茶\n二、红茶", TABLE + "| 绿茶 | 三 |",
     "雨です。", "वर्षा होती है।", "هل تمطر؟",
+    "10. Do:\n\n    ```sh\n    make\n    ```", "- Do:\n\n\t```sh\n\tmake\n\t```",
+    "- a:\n  - b:\n    ~~~\n    make\n    ~~~",
+    "1. ```sh\n   make\n   ```", "> ```\n> make\n> ```", "> ```\n> make\n\nIt rains.", "```md\n    ```\nx\n```",
+    "> It rains.",
+    "> - green\n> - black", "So:\n\n$$\nx = 1\n$$", "So: $$x = 1$$", "So:\n\n\\[\nx = [1]\n\\]",
+    "- So:\n\n  $$a$$\n\n  $$b$$",
+    "```sh\necho $$\n```\n\n$$x$$",
 ]  # fmt: skip
 
 BADLY = [
@@ -121,6 +128,12 @@ BADLY = [
     ("今天、", "a sentence that does not end"), ("今天下雨；", "a sentence that does not end"),
     ("今天下雨。\n\n## 第二章", "a heading"), ("今天下雨。\n\n```\n代码", "a code block"),
     (TABLE + "| 绿茶 |", "a row of a table with 1 of 2 cells"), ("", "no text"), (" \n", "no text"),
+    ("- a.\n  - b:\n    ```sh\n    make.", "a code block"), ("- a.\n\n\t~~~\n\tmake.", "a code block"),
+    ("> ```\n> make.", "a code block"), ("- ```sh\n  make.", "a code block"),
+    ("```md\n    ```\nIt rains.", "a code block"),
+    ("> ## Next", "a heading"), ("> It rains", "a sentence that does not end"),
+    ("So: $$", "a sentence that does not end"),
+    ("$$x$$ and $$", "a sentence that does not end"), ("\\[x\\] and \\]", "a sentence that does not end"),
 ]  # fmt: skip
 
 
@@ -156,11 +169,13 @@ def test_a_text_that_was_cut_short_ends_badly_wherever_it_was_cut() -> None:
         ("ja", "鉛筆の歴史はとても長く、人々は四百年以上前から使っています。", []),
         ("ko", "연필의 역사는 매우 길고 사람들은 사백 년 넘게 그것으로 글을 써 왔습니다.", []),
         ("zh", f"{CHINESE}\n\n```py\n{'print(pencil)  # it writes the history of it  ' * 9}\n```\n\n{CHINESE}", []),
+        ("zh", f"- {CHINESE}\n\n    ```py\n    {'print(pencil)  # it writes the history of it  ' * 9}\n    ```", []),
+        ("en", f"```md\n{ENGLISH}", []),
         ("zh", f"{CHINESE} Python 3.12", []),
         ("en", "OK", []),
         ("en", "xqzv wkjp vbnq " * 20, ["no language that is known"]),
         ("zh", "", []),
-        ("en", f"\x00\x01\ufdd0{ENGLISH}", []),
+        ("en", f"\x00\x01\ufdd0\uffff\U0001fffe\U0010ffff{ENGLISH}", []),
     ],
 )
 def test_most_of_a_text_is_in_the_language_that_is_asked_for(language: str, text: str, rejected: list[str]) -> None:

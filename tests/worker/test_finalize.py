@@ -29,6 +29,7 @@ from tests.worker.worker_fixtures import (
 )
 from worker import db_retry
 from worker.active_attempts import ActiveAttempt, StopReason
+from worker.finalize import Finalizer
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16}
 
@@ -225,3 +226,20 @@ def test_the_log_names_an_error_by_its_code_and_holds_no_words_of_the_upstream(
         assert message not in caplog.text
     assert "fail: upstream_refusal\n" in caplog.text
     assert "fail: upstream_rejected (HTTP 400)\n" in caplog.text
+
+
+def test_what_was_received_counts_although_its_text_was_let_go_before(
+    worker: WorkerParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While Redis is away, the recorder lets go of the text of an attempt as soon as its end is published."""
+
+    def publish_while_redis_is_away(_: Finalizer, running: ActiveAttempt, *__: object) -> None:
+        assert running.recording is not None
+        running.recording.finish(b"{}")
+        running.recording.write_anew()
+        assert not running.recording.text
+
+    monkeypatch.setattr(Finalizer, "_publish_status", publish_while_redis_is_away)
+    job_id = submit(worker.database, {"deltas": DELTAS})
+    worker.run(job_id)
+    assert worker.counts.received_bytes == len(TEXT.encode())

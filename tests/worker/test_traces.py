@@ -1,6 +1,7 @@
 """The trace of the request that submitted a job reaches its attempts and the upstream."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -11,6 +12,7 @@ from jobs.store.database import Database
 from jobs.trace_context import TRACEPARENT, read_traceparent
 from tests.upstream.scripted_upstream import DONE, FINISH, ROLE, ScriptedUpstream, chunked, head, text
 from tests.worker.worker_fixtures import open_worker, small_settings, submit
+from worker import main
 from worker.traces import Tracing, open_tracing
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -114,3 +116,26 @@ def test_spans_need_an_endpoint(monkeypatch: pytest.MonkeyPatch, caplog: pytest.
 def test_what_is_no_traceparent_is_none(wrong: str) -> None:
     assert read_traceparent(wrong) is None
     assert read_traceparent(GIVEN) == GIVEN
+
+
+def test_the_spans_of_attempts_that_end_in_the_drain_are_sent(
+    sqlite_url: str, sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+    monkeypatch.setattr(Tracing, "close", lambda _: ended.append("spans"))
+
+    def drain(*arguments: Any, **_: Any) -> int:
+        runner = arguments[3].__self__
+        close = runner.close
+
+        def close_and_note() -> None:
+            close()
+            ended.append("attempts")
+
+        monkeypatch.setattr(runner, "close", close_and_note)
+        return 0
+
+    monkeypatch.setattr(main, "consume", drain)
+    monkeypatch.setattr(main, "start_logging", lambda *_: None)
+    main.run_worker(small_settings(redis_url, "http://127.0.0.1:9/v1", database_url=sqlite_url))
+    assert ended == ["attempts", "spans"]

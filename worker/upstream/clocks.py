@@ -1,7 +1,7 @@
 """The three clocks of a stream, run by one timer."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from worker.upstream.errors import ClockRanOut, NoFirstDelta, Stalled, TookTooLong
@@ -25,6 +25,14 @@ class Clocks:
     between_deltas_seconds: float = 180
     total_seconds: float = 3600
     after_finish_seconds: float = 10
+
+
+_CLOCKS: Mapping[type[ClockRanOut], tuple[str, str]] = {
+    NoFirstDelta: ("first_delta_seconds", "wrote nothing within"),
+    Stalled: ("between_deltas_seconds", "wrote nothing more for"),
+    TookTooLong: ("total_seconds", "was still writing after"),
+}
+"""For each clock, the name of its setting, and what the upstream did until it ran out."""
 
 
 class Watchdog:
@@ -96,17 +104,11 @@ class Watchdog:
         """The error of the clock that ran out; None when the text was whole by then."""
         if self._ran_out is None or self._finished:
             return None
-        if self._ran_out is NoFirstDelta:
-            seconds, what = self._clocks.first_delta_seconds, "wrote nothing within {}"
-        elif self._ran_out is Stalled:
-            seconds, what = self._clocks.between_deltas_seconds, "wrote nothing more for {}"
-        else:
-            seconds, what = self._clocks.total_seconds, "was still writing after {}"
-        key = {NoFirstDelta: "first_delta", Stalled: "between_deltas"}.get(self._ran_out, "total") + "_seconds"
-        sentence = what.format(f"{seconds:g} seconds")
+        name, what = _CLOCKS[self._ran_out]
+        seconds = getattr(self._clocks, name)
         return self._ran_out(
-            f"The upstream {sentence}. To give it longer, raise `{key}` in the upstreams file,"
-            f" or LONGHAND_{key.upper()}."
+            f"The upstream {what} {seconds:g} seconds. To give it longer, raise `{name}` in the upstreams file,"
+            f" or LONGHAND_{name.upper()}."
         )
 
     def _deadline(self) -> tuple[float, type[ClockRanOut]]:

@@ -53,7 +53,6 @@ class Upstream:
         parameters: Mapping[str, str | bool] | None = None,
         think_tags: bool = False,
         habits: Habits | None = None,
-        max_line_bytes: int = 1 << 20,
         max_text_bytes: int = 16 << 20,
         proxy: Proxy | None = None,
         ca_file: Path | None = None,
@@ -66,7 +65,6 @@ class Upstream:
         self._clocks = clocks
         self._think_tags = think_tags
         self.habits = habits or Habits()
-        self._max_line_bytes = max_line_bytes
         self._max_text_bytes = max_text_bytes
         self._client = HttpClient(self._url, where, proxy, ca_file)
         self._running: Counter[str] = Counter()
@@ -197,7 +195,7 @@ class Upstream:
             response.close()
 
     async def _read_events(self, opening: bytes, body: Body, answer: Answer, watchdog: Watchdog) -> BodyEnd:
-        parser = SSEParser(self._max_line_bytes)
+        parser = SSEParser()
         signs = answer.signs
 
         def take(piece: bytes) -> bool:

@@ -28,17 +28,8 @@ class UsageReports:
 
     def add(self, usage: object) -> None:
         """Take one report. A running total that only grows is read once, at the end: it comes with every delta."""
-        last = self._last
-        if (
-            type(last) is dict
-            and type(usage) is dict
-            and usage.get("completion_tokens", 0) is not None
-            and last.get("prompt_tokens") == usage.get("prompt_tokens")
-            and _is_as_much(usage.get("completion_tokens"), last.get("completion_tokens"))
-        ):
-            self._last = usage
-            return
-        self._merge()
+        if not _only_grows(self._last, usage):
+            self._merge()
         self._last = usage
 
     def read(self) -> ReportedUsage | None:
@@ -82,8 +73,22 @@ def find_usage(found: Mapping[str, Any]) -> object | None:
     return None
 
 
+def _only_grows(last: object, usage: object, *, has_details: bool = True) -> bool:
+    """Whether a report has every count of the one before it, none of them smaller, and no others."""
+    if type(last) is not dict or type(usage) is not dict or last.keys() != usage.keys():
+        return False
+    for name, count in last.items():
+        now = usage[name]
+        if not (_is_as_much(now, count) or (has_details and _only_grows(count, now, has_details=False))):
+            return False
+    return True
+
+
 def _is_as_much(count: object, last: object) -> bool:
-    return isinstance(count, int) and isinstance(last, int) and count >= last
+    """A zero and an unknown count are only as much as another: which name of several tells the count stays the same."""
+    if type(count) is int and type(last) is int:
+        return 0 < last <= count <= LARGEST_COUNT or count == last == 0
+    return count is None and last is None
 
 
 def _count(found: object, path: tuple[str, ...]) -> int | None:

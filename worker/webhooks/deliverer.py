@@ -1,7 +1,8 @@
 """Delivers webhooks: one loop in every worker process, in a thread of its own, and no leader.
 
 It shares neither loop nor threads with the streams: a receiver that hangs, or a name server, delays no text. How many
-tries one endpoint and one project may have at once is bounded, so they delay only their own events (`choice`).
+tries one endpoint and one project may have at once is bounded, so they delay only their own events
+(`delivery_turns.py`).
 """
 
 import asyncio

@@ -38,6 +38,15 @@
       + NotText                   content that is not text: not retryable
         - Refusal
 
+    Longhand's own, stored as a job's error like those of its upstream:
+
+      + InternalError             a fault of Longhand (`worker/finalize.py`)
+        - NotStoredError          the database refuses the text: not retryable
+      + SchemaMismatch            the text is not what `response_format` asks for (these: `worker/answer_check.py`)
+      + SchemaNotChecked          that check took too long: not retryable
+      + NotAccepted               the text does not keep the rules of `accept`
+      + NotChecked                that check took too long: not retryable
+
 Callers catch `UpstreamError` and read its attributes; the branches are for readers and tests.
 """
 

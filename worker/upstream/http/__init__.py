@@ -10,10 +10,11 @@ What it leaves out, and why:
   it ran and must be paid.
 - Redirects, cookies, retries, timeouts after connecting: the caller decides, by its own clocks.
 - HTTP/2: one stream a connection costs less here, and no provider requires it.
-- Chat completions: nothing here knows what the bytes mean. Its errors are in `worker/upstream/errors/reaching.py`.
+- Chat completions: nothing here knows what the bytes mean. Its errors are in `worker/upstream/errors/reaching.py`, and
+  two of `answering.py`: `CutMidStream` and `NotAStream`.
 
-Why not a library: `docs/decisions.md` has the measurements. At 200 streams the aiohttp transport took 56 to 62 us of
-CPU for a delta, and this one 50 to 51, because a piece goes from the socket's callback straight to its reader.
+Why not a library: `docs/decisions.md` has the measurements. A piece goes from the socket's callback straight to its
+reader.
 
 How it is attacked: `tests/upstream/test_connection.py`, `test_tls.py` and `test_proxy.py` (cuts at every byte, broken
 chunks, a second answer, endless heads, hostile proxies), and `tests/providers` feeds each known answer cut anywhere.

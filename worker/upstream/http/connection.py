@@ -52,7 +52,8 @@ class Connection(asyncio.Protocol):
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self._in_head = True
-        self._is_delimited = False
+        self.is_delimited = False
+        """Whether the answer says where it ends. If not, it ends with its connection, and a crash looks like an end."""
         self._bare_bytes = 0
         self._pieces: deque[bytes] = deque()
         self._waiting_bytes = 0
@@ -104,11 +105,6 @@ class Connection(asyncio.Protocol):
             else:
                 await self._wait()
 
-    @property
-    def is_delimited(self) -> bool:
-        """Whether the answer says where it ends. If not, it ends with its connection, and a crash looks like an end."""
-        return self._is_delimited
-
     def close(self) -> None:
         """Hang up at once. Nothing is taken any more: what comes after a cancel must not get into a stored text."""
         self._enough = True
@@ -145,7 +141,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        if exc is None and not self._in_head and not self._is_delimited:
+        if exc is None and not self._in_head and not self.is_delimited:
             self._whole = True  # such a body ends with its connection
         elif not self._whole and self._failure is None:
             self._failure = self._error(str(exc or "") or "it was closed")
@@ -168,7 +164,7 @@ class Connection(asyncio.Protocol):
         for name, value in self.headers:
             lowered = name.lower()
             if lowered == b"content-length" or (lowered == b"transfer-encoding" and b"chunked" in value.lower()):
-                self._is_delimited = True
+                self.is_delimited = True
 
     def on_body(self, piece: bytes) -> None:
         if not (self._in_head or self._whole):  # else it is an interim answer's, or of one that nobody asked for
