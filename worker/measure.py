@@ -18,6 +18,7 @@ from jobs.pricing import cost_of
 from jobs.tokens import TokenCount, Tokenizers
 from jobs.upstreams import Price, UpstreamSpec
 from worker.active_attempts import ActiveAttempt, StopReason
+from worker.part_messages import whole_message
 from worker.upstream.ending import Ending, ReportedUsage
 from worker.upstream.errors import Repetition, Unreachable, UpstreamError
 
@@ -63,7 +64,7 @@ def measure(
         reasoning_sha256=sha256(thoughts).hexdigest() if thoughts else None,
         reasoning_text_tokens=reasoning.tokens if reasoning else None,
         reasoning_text_tokens_source=reasoning.source if reasoning else None,
-        message=ending.message if ending else None,
+        message=whole_message(running, ending.message if ending else None),
         upstream_id=ending.upstream_id if ending else None,
         upstream_model=ending.upstream_model if ending else None,
         cost=_cost(running, outcome, usages, spec.price_of(running.job.model) if spec else None),
