@@ -23,6 +23,8 @@ _ITS_OWN = {
     # It wrote none of these: what is there was written by an earlier attempt.
     **dict.fromkeys(("message", "reasoning_bytes", "reasoning_sha256", "reasoning_text_tokens")),
     "reasoning_text_tokens_source": None,
+    # It sends to the one upstream that it knows, wherever the job was reserved.
+    **dict.fromkeys(("upstream", "last_upstream")),
 }
 
 

@@ -130,7 +130,7 @@ def test_a_batch_that_it_closes_counts_what_others_completed(upgraded: tuple[Sto
     assert counted(store, batch_id) == 1
 
 
-def test_its_text_has_no_reasoning_and_no_message_of_the_attempt_before(upgraded: tuple[Store, OldWorker]) -> None:
+def test_its_text_has_nothing_of_the_attempt_before(upgraded: tuple[Store, OldWorker]) -> None:
     store, old = upgraded
     job_id = store.running()
     thought = {"reasoning": "Hm.", "reasoning_bytes": 3, "reasoning_sha256": "ab", "message": {"refusal": "No."}}
@@ -140,9 +140,10 @@ def test_its_text_has_no_reasoning_and_no_message_of_the_attempt_before(upgraded
         connection.execute(insert(longest_texts), {"job_id": job_id, "attempt": 1, "text": "Rain", "reasoning": "Hm."})
     old.complete(job_id, "length", text="Snow")
     assert store.job(job_id).incomplete == "max_output_tokens"
+    assert stored(store, "upstream") != [(None,)]  # it was reserved by a worker of this version
     assert amend_old_ends(store.database) == 1
-    assert stored(store, "incomplete", "text_attempt", "reasoning_bytes", "message") == [
-        ("max_output_tokens", 2, None, None)
+    assert stored(store, "incomplete", "text_attempt", "reasoning_bytes", "message", "upstream") == [
+        ("max_output_tokens", 2, None, None, None)
     ]
     with store.database.read() as connection:
         assert connection.execute(select(texts.c.text, texts.c.reasoning)).one() == ("Snow", "")
