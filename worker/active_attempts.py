@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from time import monotonic
+from typing import Any
 
 from jobs.lifecycle.lease import Checkpoint, Claimed
 from jobs.model.endings import MAX_CRASHES
@@ -53,6 +54,8 @@ class ActiveAttempt:
         """Of `text`."""
         self.segments: tuple[Segment, ...] = ()
         """What earlier requests wrote of `text`, if the text went on at the token limit."""
+        self.notes: dict[str, list[Any]] = {}
+        """What stood beside the text of those of this attempt."""
         self.is_noted = False
         """Whether the last request is among them already."""
         self.seam: Seam | None = None

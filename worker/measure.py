@@ -8,6 +8,7 @@ from msgspec.structs import asdict
 
 from jobs.live.status_changes import EMPTY_SHA256
 from jobs.model.cost import Cost
+from jobs.model.cut_short import CUT_SHORT
 from jobs.model.endings import AttemptResult
 from jobs.model.message import calls_as_text
 from jobs.model.records import Usage
@@ -17,14 +18,12 @@ from jobs.pricing import cost_of
 from jobs.tokens import TokenCount, Tokenizers
 from jobs.upstreams import Price, UpstreamSpec
 from worker.active_attempts import ActiveAttempt, StopReason
+from worker.part_messages import whole_message
 from worker.upstream.ending import Ending, ReportedUsage
 from worker.upstream.errors import Repetition, Unreachable, UpstreamError
 
 StreamEnd = Ending | UpstreamError | StopReason
 """How a stream ended: whole, with an error, or cut by this process."""
-
-_CUT_SHORT = {"length": "max_output_tokens", "content_filter": "content_filter"}
-"""The finish reasons that say that a text is not whole, and why, in the words of OpenAI's `incomplete_details`."""
 
 NOTHING_WRITTEN = AttemptResult(text="", bytes=0, sha256=EMPTY_SHA256, deltas=0, first_delta_at=None)
 
@@ -65,7 +64,7 @@ def measure(
         reasoning_sha256=sha256(thoughts).hexdigest() if thoughts else None,
         reasoning_text_tokens=reasoning.tokens if reasoning else None,
         reasoning_text_tokens_source=reasoning.source if reasoning else None,
-        message=ending.message if ending else None,
+        message=whole_message(running, ending.message if ending else None),
         upstream_id=ending.upstream_id if ending else None,
         upstream_model=ending.upstream_model if ending else None,
         cost=_cost(running, outcome, usages, spec.price_of(running.job.model) if spec else None),
@@ -73,7 +72,7 @@ def measure(
 
 
 def _why_incomplete(ending: Ending) -> str | None:
-    return _CUT_SHORT.get(ending.finish_reason or "") or (NO_END_SIGN if ending.is_unsaid else None)
+    return CUT_SHORT.get(ending.finish_reason or "") or (NO_END_SIGN if ending.is_unsaid else None)
 
 
 def _count(

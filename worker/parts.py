@@ -23,6 +23,7 @@ from worker.active_attempts import ActiveAttempt, StopReason
 from worker.continuation import LIMITS, ask_for_the_rest, continue_request
 from worker.db_retry import retry_until_stored
 from worker.measure import StreamEnd, measure_segment
+from worker.part_messages import note_part
 from worker.seam import Seam
 from worker.upstream.ending import Ending
 from worker.upstream.errors import Rejected, TooLargeForLimit, UpstreamError
@@ -120,6 +121,7 @@ class Parts:
         if recording is None:
             return False
         running.segments = (*running.segments, measure_segment(running, ending, self._tokenizers))
+        note_part(running, ending.message)
         running.is_noted = True
         running.text, running.reasoning = bytes(recording.text).decode(), bytes(recording.reasoning).decode()
         own = (self._database, running.job.id, running.attempt, running.segments)

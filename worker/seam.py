@@ -43,6 +43,8 @@ class Seam:
         self._is_open = False
         self.cut = ""
         """What was left out, once that is decided."""
+        self.skipped = 0
+        """How many characters later a place stands in the answer than in what is new of it."""
 
     @property
     def has_begun(self) -> bool:
@@ -72,7 +74,9 @@ class Seam:
         held = "".join(self._held)
         self._held.clear()
         new = cut_seam(self._before, held)
-        self.cut = held[: len(held) - len(new)] if held.endswith(new) else held
+        self.skipped = len(held) - len(new)
+        has_space_before = not held.endswith(new)
+        self.cut = held[: self.skipped + has_space_before]
         if new:
             self._on_text(new)
 

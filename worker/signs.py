@@ -5,7 +5,6 @@ import threading
 from logging import getLogger
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from jobs.live.worker_signs import WORKERS_KEY, WorkerSign, decode_signs, encode_sign
 from jobs.settings import Settings
@@ -53,15 +52,15 @@ class SignsOfLife:
                 try:
                     self._give(client)
                     is_away = False
-                except (RedisError, OSError) as error:
+                except Exception as error:  # redis-py raises others than its own
                     if not is_away:
-                        log.warning("no sign of life can be given, trying on: %s", error)
+                        log.warning("no sign of life can be given, trying on: %s: %s", type(error).__name__, error)
                     is_away = True
                 if self._ended.wait(self._settings.heartbeat_seconds):
                     break
             try:
                 client.hdel(WORKERS_KEY, self._worker)
-            except (RedisError, OSError):
+            except Exception:
                 log.debug("the sign of life stays until it is old")
 
     def _give(self, client: Redis) -> None:

@@ -8,7 +8,7 @@ from logging import getLogger
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from jobs.live.channel import TextKind, reasoning_key, tail_key
@@ -63,8 +63,8 @@ class Tails:
                     pipeline.strlen(key)
                     pipeline.getrange(key, start, start + _SLICE_BYTES - 1)
                 found = await pipeline.execute()
-        except (RedisError, OSError) as error:
-            log.warning("tail not read, the checkpoint has to do: %s", error)
+        except Exception as error:  # redis-py raises others than its own: an IndexError for an OSError without words
+            log.warning("tail not read, the checkpoint has to do: %s: %s", type(error).__name__, error)
             return [None] * len(places)
         return [Slice(text, length) if length else None for length, text in zip(found[::2], found[1::2], strict=True)]
 
@@ -78,7 +78,8 @@ class Tails:
     async def read_signs(self, moment: float) -> dict[str, WorkerSign]:
         """The signs of life of the workers, by name. Raises as `try_write`."""
         with _plain_errors():
-            return decode_signs(await self._redis.hgetall(WORKERS_KEY), moment)
+            signs = await self._redis.hgetall(WORKERS_KEY)
+        return decode_signs(signs, moment)
 
     async def close(self) -> None:
         """Give up every connection."""
@@ -94,5 +95,7 @@ def _plain_errors() -> Iterator[None]:
         raise TimeoutError from error
     except ResponseError as error:
         raise PermissionError(str(error)) from error
-    except RedisError as error:
-        raise OSError(str(error)) from error
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error

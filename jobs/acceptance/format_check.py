@@ -34,6 +34,12 @@ _SLOW_SECONDS = 0.25
 MOST_SLOW_SECONDS = 6.0
 """How long all slow schemas of one submission may take to read. A file may have 50,000 of them."""
 
+MOST_TRIES = 4
+"""How often a question is asked whose process somebody else ends, such as a system without memory."""
+
+_FROM_OUTSIDE = frozenset((-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT, -signal.SIGQUIT))
+"""The process itself ends with SIGPROF when a question takes too long, or in another way without memory."""
+
 _spent: ContextVar[float | None] = ContextVar("slow_schemas", default=None)
 """What the slow schemas of this submission took, in seconds. One thread reads it, in the context of its request."""
 
@@ -45,6 +51,10 @@ def count_slow_schemas() -> None:
 
 class TooSlowError(Exception):
     """The question took too long, or too much memory."""
+
+
+class CheckEndedError(Exception):
+    """Somebody else ended the checking process each time, so nothing is known of the question."""
 
 
 class FormatCheck:
@@ -78,8 +88,8 @@ class FormatCheck:
     def find_mismatch(
         self, schema: str | None, text: str, project: str = "", gives_up: GivesUp | None = None
     ) -> str | None:
-        """Where and why a text is not what was asked for; None when it is. Raises `TooSlowError`, and `GivenUpError`
-        when its turn has not come before `gives_up` says so.
+        """Where and why a text is not what was asked for; None when it is. Raises `TooSlowError`, `CheckEndedError`,
+        and `GivenUpError` when its turn has not come before `gives_up` says so.
         """
         mismatch: str | None = self._ask({"schema": schema, "text": text}, project, gives_up)["mismatch"]
         return mismatch
@@ -136,18 +146,19 @@ class FormatCheck:
         return fault
 
     def _ask(self, question: dict[str, Any], project: str, gives_up: GivesUp | None = None) -> dict[str, Any]:
-        stops = self._stops
+        stops, was_ended = self._stops, False
         with self.turns.hold(project, gives_up):
             began = monotonic()
             try:
-                # Twice: the process may also be ended by somebody else.
-                for _ in range(2):
+                for number in range(MOST_TRIES):
                     if self._stops != stops:
                         break
                     answer, ended_by = self._try(question)
                     if answer is not None:
                         return answer
-                    if ended_by == -signal.SIGPROF:
+                    was_ended = ended_by in _FROM_OUTSIDE
+                    # Without memory it is asked again once: the questions before may have left little of it.
+                    if ended_by == -signal.SIGPROF or (number > 0 and not was_ended):
                         break
             finally:
                 took, spent = monotonic() - began, _spent.get()
@@ -155,6 +166,8 @@ class FormatCheck:
                     _spent.set(spent + took)
             if self._stops == stops:
                 self._start_next()
+                if was_ended:
+                    raise CheckEndedError
         raise TooSlowError
 
     def _start_next(self) -> None:

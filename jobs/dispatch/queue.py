@@ -128,6 +128,6 @@ class Hinter:
     def _send(self, job_ids: list[str]) -> None:
         try:
             send_hints(self._app, job_ids)
-        except (OperationalError, OSError) as error:
-            log.warning("hint failed: %s", error)
+        except Exception as error:  # whatever it is: the jobs are reserved here, and nobody else runs them soon
+            log.warning("hint failed: %s: %s", type(error).__name__, error)
             self._run_here(job_ids)

@@ -8,13 +8,14 @@ watcher nor a zombie of an earlier attempt can confuse the two. The text that a 
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 
 from jobs.dispatch.due import BY_ID
 from jobs.lifecycle.erase import NOBODY
 from jobs.live.status_changes import StatusChange
+from jobs.model.cut_short import IS_CUT_SHORT
 from jobs.model.status import BatchStatus, JobStatus
-from jobs.store.batch_counts import count_incomplete, count_jobs
+from jobs.store.batch_counts import count_jobs
 from jobs.store.database import Database
 from jobs.store.files import forget_bytes
 from jobs.store.pages import in_portions
@@ -71,14 +72,15 @@ def count_retryable(database: Database, batch_id: str) -> dict[str, int]:
     """How many jobs of a batch can be retried, by status; `incomplete` are those whose text was cut short."""
     with database.read() as connection:
         counts = count_jobs(connection, [batch_id]).get(batch_id, {})
-        counts["incomplete"] = count_incomplete(connection, [batch_id]).get(batch_id, 0)
+        cut_short = select(func.count()).where(jobs.c.batch_id == batch_id, IS_CUT_SHORT)
+        counts["incomplete"] = connection.scalars(cut_short).one()
     return {name: count for name, count in counts.items() if count and name in {*RETRYABLE, "incomplete"}}
 
 
 def _ended(statuses: Collection[JobStatus], *, incomplete: bool) -> ColumnElement[bool]:
     """Jobs that ended so. Only a completed job has `incomplete`."""
     in_status = jobs.c.status.in_(statuses)
-    return or_(in_status, jobs.c.incomplete.is_not(None)) if incomplete else in_status
+    return or_(in_status, IS_CUT_SHORT) if incomplete else in_status
 
 
 def _retry(

@@ -4,9 +4,12 @@ import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from logging import getLogger
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+log = getLogger(__name__)
 
 
 class BackgroundSender(Generic[T]):
@@ -39,6 +42,9 @@ class BackgroundSender(Generic[T]):
 
     def _run(self) -> None:
         while (item := self._waiting.get()) is not None:
-            self._send(item)
+            try:
+                self._send(item)
+            except Exception:  # without this thread nothing would be sent any more
+                log.exception("%s failed", self._thread.name)
             if self._closing and self._waiting.empty():
                 return

@@ -66,8 +66,8 @@ class WakeListener:
         while not self._ended.is_set():
             try:
                 self._listen()
-            except (RedisError, OSError) as error:
-                log.warning("no wakes are heard, connecting again: %s", error)
+            except Exception as error:  # redis-py raises others than its own
+                log.warning("no wakes are heard, connecting again: %s: %s", type(error).__name__, error)
                 self._ended.wait(RECONNECT_SECONDS)
 
     def _listen(self) -> None:

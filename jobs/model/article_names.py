@@ -40,10 +40,14 @@ def heading_of(text: str) -> str:
 
 
 def safe_name(name: str) -> str:
-    """`name` as a part of a file name on any system: letters, digits, `_`, `-` and inner dots, at most 80 bytes."""
+    """`name` as a part of a file name on any system: letters, digits, `_`, `-` and inner dots, at most 80 bytes.
+
+    It does not end in `.partial`, as only the names of incomplete texts do.
+    """
     letters = (letter if _is_safe(letter) else "/" for letter in unicodedata.normalize("NFC", name))
     plain = re.sub("/+", "-", "".join(letters)).strip("-.")
-    return plain.encode()[:80].decode(errors="ignore").strip("-.") or "article"
+    short = plain.encode()[:80].decode(errors="ignore").strip("-.")
+    return re.sub(r"\.(?=partial$)", "-", short, flags=re.IGNORECASE) or "article"
 
 
 def _is_safe(letter: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Self
 from sqlalchemy import RowMapping
 
 from jobs.model.cost import Cost
+from jobs.model.cut_short import why_cut_short
 from jobs.model.retention import Retention, delete_at
 from jobs.model.status import FINAL, AttemptOutcome, JobStatus
 from jobs.tables import USAGE
@@ -118,7 +119,7 @@ class Job:
     def from_row(cls, row: RowMapping) -> Self:
         """A job from a row of `jobs`, with or without its `request`, `message`, `accept` and `cells`."""
         as_json = ("request", "message", "accept", "cells")
-        made = (*as_json, "usage", "status", "retention", "delete_at", "upstream")
+        made = (*as_json, "usage", "status", "retention", "delete_at", "upstream", "incomplete")
         plain = {name: row[name] for name in cls.__slots__ if name not in made}
         decoded: dict[str, Any] = {name: json.loads(row[name]) if row.get(name) else None for name in as_json}
         status = JobStatus(row["status"])
@@ -131,6 +132,7 @@ class Job:
             **decoded,
             status=status,
             upstream=upstream,
+            incomplete=why_cut_short(row),
             usage=Usage.from_row(row),
             retention=kept,
             delete_at=gone,

@@ -150,7 +150,9 @@ def _result(row: RowMapping, cost: CostSum = NO_COST) -> StoredResult:
 def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
     running = [row["id"] for row in rows if row["completed"] is None]
     counts = count_jobs(connection, running) if running else {}
-    cut_short = count_incomplete(connection, running) if running else {}
+    # A worker of a version before 0.2 ends a batch without this count.
+    uncounted = [row["id"] for row in rows if row["completed"] is None or row["incomplete"] is None]
+    cut_short = count_incomplete(connection, uncounted) if uncounted else {}
     costs = sum_costs(connection, attempts.c.batch_id, running) if running else {}
     shown = []
     for row in rows:
@@ -166,7 +168,7 @@ def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
                 completed=row["completed"] if ended else of_row.get(JobStatus.COMPLETED, 0),
                 failed=row["failed"] if ended else count_failed(of_row),
                 in_progress=0 if ended else of_row.get(JobStatus.IN_PROGRESS, 0),
-                incomplete=(row["incomplete"] or 0) if ended else cut_short.get(row["id"], 0),
+                incomplete=cut_short.get(row["id"], 0) if row["id"] in uncounted else row["incomplete"],
                 usage=row["usage"] if ended else sum_batch_usage(connection, row["id"]),
                 cost=costs.get(row["id"]),
                 # A batch that runs again after a retry has kept their ids.

@@ -3,7 +3,9 @@
 import filecmp
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,6 +42,22 @@ def made_folder(folder: Path) -> Iterator[None]:
                 one.rmdir()
 
 
+@contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """A Ctrl-C that comes within the block counts after it."""
+    if threading.current_thread() is not threading.main_thread():  # it never comes here
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
+
+
 class NewFiles:
     """Files for one folder. They are written into a hidden folder in it, and `put` gives them their names."""
 
@@ -74,7 +92,10 @@ class NewFiles:
         for name in self._names:
             with (self._beside / name).open("rb") as file:
                 os.fsync(file.fileno())
-            (self._beside / name).replace(self._folder / name)
+        # What is hidden says whose the others are: if this process is killed meanwhile, it is there.
+        with _interrupted_later():
+            for name in sorted(self._names, key=lambda name: not name.startswith(".")):
+                (self._beside / name).replace(self._folder / name)
 
     def _is_other(self, name: str) -> bool:
         there = self._folder / name

@@ -32,6 +32,10 @@ def test_a_heading_is_found_as_the_page_finds_it(text: str, heading: str) -> Non
         ("a--b", "a--b"),
         ("\x00\n", "article"),
         ("蜂" * 100, "蜂" * 26),
+        ("a.partial", "a-partial"),  # only an incomplete text is called so
+        ("b.Partial.", "b-Partial"),
+        ("c" * 72 + ".partially", "c" * 72 + "-partial"),
+        ("d.partial.x", "d.partial.x"),
     ],
 )
 def test_a_custom_id_makes_a_safe_file_name(name: str, safe: str) -> None:

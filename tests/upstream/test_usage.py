@@ -68,6 +68,27 @@ def test_a_zero_is_a_count_only_where_zero_can_be_true() -> None:
     assert read_usage(usage) == ReportedUsage(5, 0, None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("reason", "output"), [("stop", 0), ("content_filter", 0), ("length", None), ("tool_calls", None), (None, None)]
+)
+def test_no_output_tokens_are_a_count_where_an_answer_ended_without_any(reason: str | None, output: int | None) -> None:
+    """At the limit the model may have thought, and it may have called a tool."""
+    usage = {"prompt_tokens": 8, "completion_tokens": 0, "total_tokens": 8}
+    answer = Answer(lambda _: None, 1000)
+    ended = {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}], "usage": usage}
+    answer.take(json.dumps(ended).encode())
+    assert answer.ending().usage == ReportedUsage(8, None, output, None, 8)
+
+
+@pytest.mark.parametrize("field", ["content", "reasoning_content"])
+def test_no_output_tokens_are_no_count_of_an_answer_that_wrote_something(field: str) -> None:
+    usage = {"prompt_tokens": 8, "completion_tokens": 0, "total_tokens": 8}
+    answer = Answer(lambda _: None, 1000)
+    answer.take(json.dumps(of_delta({field: "x"})).encode())
+    answer.take(json.dumps({**FINISH, "usage": usage}).encode())
+    assert answer.ending().usage == ReportedUsage(8, None, None, None, 8)
+
+
 def test_a_strange_usage_does_not_spoil_the_rest() -> None:
     usage = {"prompt_tokens": 2**40, "completion_tokens": 4, "prompt_tokens_details": 7, "total_tokens": 4.5}
     assert read_usage(usage) == ReportedUsage(None, None, 4, None, None)

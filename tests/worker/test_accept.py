@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobs.acceptance.format_check import FormatCheck
+from jobs.acceptance.format_check import MOST_TRIES, FormatCheck
 from jobs.intake.submission import NewJob, submit_batch
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
@@ -133,6 +133,27 @@ def test_a_text_that_cannot_be_checked_now_is_kept_and_tried_again(
     assert (first.outcome, first.error_code, first.bytes) == (AttemptOutcome.FAILED, "internal_error", len(JSON))
     assert first.usage is not None
     assert first.usage.output_tokens == 7
+
+
+def test_a_text_whose_checks_others_kill_is_tried_again_and_not_blamed_on_its_schema(
+    sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, killed = FormatCheck._start, list[int]()
+
+    def start_one(check: FormatCheck) -> Any:
+        child = start(check)
+        if len(killed) < MOST_TRIES:
+            child.kill()
+            killed.append(child.wait())
+        return child
+
+    monkeypatch.setattr(FormatCheck, "_start", start_one)
+    job_id = submit(sqlite_database, max_attempts=2, accept={"json_schema": SCHEMA})
+    run_through(sqlite_database, redis_url, job_id, writes(JSON), writes(JSON))
+    assert len(killed) == MOST_TRIES
+    job, text = job_and_text(sqlite_database, job_id)
+    assert (job.status, text) == (JobStatus.COMPLETED, JSON)
+    assert [attempt.error_code for attempt in history(sqlite_database, job_id)] == ["internal_error", None]
 
 
 def test_a_batch_has_cost_what_its_rejected_texts_have_cost_too(sqlite_database: Database, redis_url: str) -> None:

@@ -1,6 +1,7 @@
 """What `accept` may ask for, and what a check of it may cost: wrong rules are named, slow ones refused or ended."""
 
 import json
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ import pytest
 import re2
 
 from jobs.acceptance.answer_format import FormatError
-from jobs.acceptance.format_check import FormatCheck, TooSlowError
+from jobs.acceptance.format_check import MOST_TRIES, CheckEndedError, FormatCheck, TooSlowError
 from jobs.acceptance.languages import known_languages
 from jobs.acceptance.patterns import LARGEST_PROGRAM, find_pattern_fault
 from jobs.acceptance.rejections import find_rejections
@@ -143,6 +144,34 @@ def test_the_project_whose_check_was_ended_waits_for_the_next_process_and_no_oth
     finally:
         made.close()
     assert starters == ["alpha", "gamma", "gamma"]
+
+
+@pytest.mark.parametrize("deaths", [MOST_TRIES - 1, MOST_TRIES])
+def test_a_check_whose_process_others_kill_is_tried_again_and_never_blamed_on_its_schema(
+    monkeypatch: pytest.MonkeyPatch, deaths: int
+) -> None:
+    made = FormatCheck()
+    start, killed = made._start, list[int]()
+
+    def start_one() -> Any:
+        child = start()
+        if len(killed) < deaths:
+            child.kill()
+            killed.append(child.wait())
+        return child
+
+    monkeypatch.setattr(made, "_start", start_one)
+    schema = '{"type": "string"}'
+    try:
+        if deaths < MOST_TRIES:
+            assert made.find_mismatch(schema, '"Rain"') is None
+        else:
+            with pytest.raises(CheckEndedError):
+                made.find_mismatch(schema, '"Rain"')
+        assert killed == [-signal.SIGKILL] * deaths
+        made.check_format({"type": "json_schema", "json_schema": {"name": "x", "schema": json.loads(schema)}})
+    finally:
+        made.close()
 
 
 def test_a_check_that_is_stopped_starts_no_other_process() -> None:

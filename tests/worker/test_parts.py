@@ -16,7 +16,7 @@ from longhand.simulator import Pace, serve_in_thread
 from longhand.simulator.orders import messages_hash
 from longhand.simulator.prose import write_deltas
 from longhand.simulator.provider import Provider
-from tests.upstream.scripted_upstream import ROLE, Cut, ScriptedUpstream, chunked, text
+from tests.upstream.scripted_upstream import ROLE, Cut, ScriptedUpstream, chunk, chunked, text
 from tests.worker.ear import listening
 from tests.worker.parts import AT_LIMIT, NO_PREFIX, TOO_LONG, WHOLE, part, refused, worker_on
 from tests.worker.test_continuation import Watcher, run_twice
@@ -98,6 +98,20 @@ def test_a_text_that_cannot_go_on_is_kept_and_says_why(
     assert job.usage.output_tokens == 5 * paid
     if options.get("fields"):
         assert limits == [10, 5]
+
+
+@pytest.mark.parametrize("reason", ["stop", "content_filter"])
+def test_a_last_part_without_a_token_costs_its_input_alone(
+    sqlite_database: Database, redis_url: str, reason: str
+) -> None:
+    job_id = submit(sqlite_database, max_continuations=8)
+    answers = [part("Tea"), part(end=chunk({}, reason), prompt=12, completion=0)]
+    with ScriptedUpstream(*answers) as upstream, worker_on(sqlite_database, redis_url, upstream.url) as worker:
+        worker.run(job_id)
+        assert len(upstream.exchanges) == 2
+    usage = job_and_text(sqlite_database, job_id)[0].usage
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (22, 5, 27)
 
 
 def test_an_answer_in_a_new_message_is_joined_without_what_it_repeats(

@@ -156,3 +156,11 @@ def test_white_space_of_any_length_is_looked_through_once(monkeypatch: pytest.Mo
     before = "```\ncode " if open_fence else "Some text before. "
     assert cut_seam(before, " " * 65_535 + "x").strip() == "x"
     assert matched == [HELD] * (1 + open_fence)
+
+
+def test_nothing_counts_as_cut_of_an_answer_that_gets_a_space_before_it() -> None:
+    got: list[str] = []
+    seam = Seam("Tea is warm.", got.append)
+    seam.feed("Rain is wet.")
+    seam.close()
+    assert (got, seam.cut, seam.skipped) == ([" Rain is wet."], "", -1)

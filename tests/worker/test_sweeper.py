@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Table, func, insert, select
+from sqlalchemy import Table, func, insert, select, update
 
 from jobs.dispatch import unused_lanes
+from jobs.intake.submission import NewJob, submit_job
 from jobs.store import upstream_habits
 from jobs.store.database import Database
 from jobs.store.upstream_habits import ShownHabit, store_habits
-from jobs.tables import lanes
+from jobs.tables import jobs, lanes
 from jobs.tables import upstream_habits as habits
 from tests.worker.worker_fixtures import wait_until
 from worker.sweeper import Sweeper
@@ -39,5 +40,23 @@ def test_lanes_and_habits_that_rest_go_in_the_same_rounds_so_that_none_waits_for
         wait_until(lambda: count(database, lanes) == 3, "six lanes go")
         assert count(database, habits) <= 4
         wait_until(lambda: count(database, habits) == 3, "six habits go")
+    finally:
+        sweeper.stop()
+
+
+def test_what_a_worker_of_a_version_before_has_completed_is_amended_at_the_start(database: Database) -> None:
+    submit_job(database, NewJob({"model": "m"}))
+    ended = {"status": "completed", "attempt": 1, "finish_reason": "length", "bytes": 4}
+    with database.write() as connection:
+        connection.execute(update(jobs).values(ended))
+    sweeper = Sweeper(database, look_seconds=3600)
+    sweeper.start()
+
+    def why() -> str | None:
+        with database.read() as connection:
+            return connection.scalar(select(jobs.c.incomplete))
+
+    try:
+        wait_until(lambda: why() == "max_output_tokens", "the text is known to be cut short")
     finally:
         sweeper.stop()

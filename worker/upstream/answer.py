@@ -160,8 +160,7 @@ class Answer:
         message = self._beside.as_message()
         if is_whole:
             message |= self._calls.as_message()
-            logprobs = self._logprobs.as_choice()
-            message |= {"logprobs": logprobs} if logprobs else {}
+            message |= {"logprobs": logprobs} if (logprobs := self._logprobs.as_choice()) else {}
             message |= {"logprobs_dropped": True} if self._logprobs.are_dropped else {}
         if self.signs.word is not None and self.signs.word != self.signs.reason:
             message["finish_reason"] = make_storable(self.signs.word[:MAX_NOTED])
@@ -170,7 +169,8 @@ class Answer:
         if self._text.trimmed:
             message["repeated_deltas"] = self._text.trimmed
         reason = make_storable(self.signs.reason[:MAX_NOTED]) if self.signs.reason else None
-        usage = self._usage.read()
+        has_any = self._text.bytes or self._reasoning.bytes or self._calls.are_there
+        usage = self._usage.read(is_empty=not has_any and self.signs.meaning in (Meaning.WHOLE, Meaning.FILTERED))
         return Ending(reason, usage, self._id, self._model, self.rate_limits, message or None, is_unsaid)
 
     def finish(self, end: BodyEnd, known: frozenset[Habit] = frozenset(), *, alone: bool = True) -> Ending:

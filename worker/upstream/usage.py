@@ -32,12 +32,16 @@ class UsageReports:
             self._merge()
         self._last = usage
 
-    def read(self) -> ReportedUsage | None:
-        """The usage by the names that Longhand stores; None when nothing is known. No completion costs 0 tokens."""
+    def read(self, *, is_empty: bool = False) -> ReportedUsage | None:
+        """The usage by the names that Longhand stores; None when nothing is known. Only an answer that ended without
+        any text (`is_empty`), such as the last part of one that was whole before it, costs 0 tokens.
+        """
         self._merge()
         self._last = None
         # Neither a prompt nor an answer has no tokens: with 0 some say that they do not know.
         counts = {name: count for name, count in self._counts.items() if count or name not in _NEVER_ZERO}
+        if is_empty and "input_tokens" in counts and self._counts.get("output_tokens") == 0:
+            counts["output_tokens"] = 0
         if not any(counts.values()):
             return None
         if {"input_tokens", "output_tokens"} <= counts.keys():
