@@ -101,9 +101,8 @@ def test_a_watch_waits_for_the_turn_of_its_project(
 ) -> None:
     secret = create_key(sqlite_database, project="red")[1]
     with calling(sqlite_api, secret) as red:
-        job_id = red.post("/v1/jobs", json={"model": "m", "messages": [{"role": "user", "content": "Write."}]}).json()[
-            "id"
-        ]
+        order = {"model": "m", "messages": [{"role": "user", "content": "Write."}]}
+        job_id = red.post("/v1/jobs", json=order).json()["id"]
         token = red.post("/v1/watch_tokens", json={"channel": f"jobs/{job_id}"}).json()["token"]
         url = red.base_url.join(f"/v1/jobs/{job_id}/events")
         headers, query = ({"Authorization": f"Bearer {secret}"}, {}) if by == "key" else ({}, {"token": token})
