@@ -75,6 +75,16 @@ class View:
         lane.apply([], in_flight, moment)
         return lane
 
+    def room(self, spec: UpstreamSpec, model: str, now: datetime) -> int:
+        """How many more jobs of a model the upstream takes, as far as the model's own lane and the holds go."""
+        key, held = (spec.name, model), self.held((spec.name, model))
+        if held.model or held.projects.issuperset(self.waiting[model]):
+            return 0
+        if held.upstream is not None:
+            return int(held.upstream.may_probe(set(self.waiting[model]) - held.projects, now))
+        in_flight, moment = self.streams(key), now.timestamp()
+        return self.lane(key, spec, in_flight, moment).room(in_flight, moment, LEAD_SECONDS)
+
     def held(self, key: Key) -> Held:
         return Held.of(self.holds, key)
 

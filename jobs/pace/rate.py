@@ -105,7 +105,7 @@ class Rate(msgspec.Struct):
         """When one more than the limit may be sent: while the time in which the limit counts is as full as ever."""
         if not self.shoots or self.shot_at or self.learned is None:
             return None
-        at = max(now, *self.log.times(1))
+        at = max([now, *self.log.times(1)])
         is_full = self._log_opens_at(self._limit(known)) - self.arrival - at >= SHOT_BEFORE
         return at if is_full else None
 
