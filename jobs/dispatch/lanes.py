@@ -140,7 +140,7 @@ class Lanes:
             has_more = rooms.are_all_taken or self._shares.has_more or self._waiting.has_more
             void = [key for key, counted in view.in_flight.items() if counted.void]
             seen = {*touched, *grants}
-            owed = [key for key in dict.fromkeys([*self._news.keys(), *void]) if key not in seen]
+            owed = [key for key in dict.fromkeys([*self._news.keys(), *void, *view.to_judge]) if key not in seen]
             if not grants and not owed:
                 break
             in_order = sorted([*grants, *owed], key=self._news.may_wait)

@@ -44,6 +44,9 @@ class View:
     rows: dict[Key, RowMapping]
     holds: Sequence[Hold]
 
+    to_judge: set[Key] = field(default_factory=set)
+    """The lanes with a refusal whose judgement is due. It is judged here, too, but only a turn stores that."""
+
     _lanes: dict[Key, Lane] = field(default_factory=dict)
 
     @classmethod
@@ -72,6 +75,8 @@ class View:
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = read_lane(self.rows.get(key), spec, moment)
+            if lane.state.judged is not None and moment >= lane.state.judge_at:
+                self.to_judge.add(key)
         lane.apply([], in_flight, moment)
         return lane
 

@@ -25,19 +25,23 @@ FREE = UpstreamSpec(name="default", url="http://127.0.0.1:1/v1")
 LIMITED = UpstreamSpec(name="default", url="http://127.0.0.1:1/v1", requests_per_minute=60_000)
 
 
-def poison(store: Store, model: str) -> None:
-    """A pace that can be read and fails whenever it is asked for room."""
-    pace = Lane.new(LaneLimits(), store.clock.now.timestamp()).to_json()
-    pace["rate"]["next_slot"], pace["address"] = -float("inf"), uuid4().hex
+def add_lane(store: Store, model: str, pace: dict[str, Any]) -> None:
     row = {"upstream": "default", "model": model, "pace": json.dumps(pace), "updated_at": store.clock.now}
     with store.database.write() as connection:
         connection.execute(insert(lanes).values(row))
 
 
-def stored_slot(store: Store, model: str) -> float:
+def poison(store: Store, model: str) -> None:
+    """A pace that can be read and fails whenever it is asked for room."""
+    pace = Lane.new(LaneLimits(), store.clock.now.timestamp()).to_json()
+    pace["rate"]["next_slot"], pace["address"] = -float("inf"), uuid4().hex
+    add_lane(store, model, pace)
+
+
+def stored_pace(store: Store, model: str) -> dict[str, Any]:
     with store.database.read() as connection:
         pace = connection.scalar(select(lanes.c.pace).where(lanes.c.upstream == "default", lanes.c.model == model))
-    return float(json.loads(pace or "")["rate"]["next_slot"])
+    return dict(json.loads(pace or ""))
 
 
 @pytest.mark.parametrize(("spec", "model"), [(FREE, "m1"), (LIMITED, ALL_MODELS)])
@@ -48,7 +52,7 @@ def test_jobs_of_a_lane_whose_stored_pace_fails_start_as_those_of_the_others(
     poison(store, model)
     first, second = store.submit(), store.submit(model="m2")
     assert set(reserved_by(store.database, [spec], 5)) == {first, second}
-    assert stored_slot(store, model) > 0
+    assert stored_pace(store, model)["rate"]["next_slot"] > 0
     [said] = [record.getMessage() for record in caplog.records if "begins anew" in record.getMessage()]
     assert said.startswith(f"the pace of {model or 'all models'} at default fails")
     assert '"next_slot": -Infinity' in said
@@ -100,3 +104,22 @@ def test_a_job_that_breaks_each_turn_keeps_no_news_of_its_lane_waiting(
     assert own.reserve(5, MAX_CRASHES).reserved == []
     with store.database.read() as connection:
         assert connection.scalar(select(lanes.c.accepted_at).where(lanes.c.model == "m1")) == store.clock.now
+
+
+@pytest.mark.parametrize("retry_after", [None, 120.0])
+def test_a_refusal_that_nobody_reports_more_of_is_judged_and_its_jobs_start(
+    store: Store, retry_after: float | None
+) -> None:
+    """Before, each round judged it anew and stored nothing: a lane stood still for ever, and nothing said so."""
+    own, now = lanes_of(store.database, HINT_SECONDS, FREE), store.clock.now.timestamp()
+    lane = Lane.new(LaneLimits(), now - 60)
+    lane.state.accepted_at, lane.state.suspect, lane.state.in_a_row = now - 30, (1, 0), 1
+    lane.apply([Refused(now - 0.01, now, retry_after, 1)], 0, now)
+    add_lane(store, "m1", lane.to_json())
+    job_id = store.submit()
+    store.clock.advance(45)
+    reserved = own.reserve(5, MAX_CRASHES).reserved
+    assert stored_pace(store, "m1")["judged"] is None
+    assert reserved == ([job_id] if retry_after is None else [])
+    store.clock.advance(90)
+    assert retry_after is None or own.reserve(5, MAX_CRASHES).reserved == [job_id]
