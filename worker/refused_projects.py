@@ -15,7 +15,7 @@ HALF_SECONDS = 30.0
 """After so long an answer counts half."""
 
 EXPECTED = 8.0
-"""If the others were refused as often as this project, so many of their requests would have been refused by now."""
+"""If another one were refused as often as this project, so many of its requests would have been refused by now."""
 
 FEW = 0.25
 """And no more than this share of them were."""
@@ -76,6 +76,13 @@ class RefusedProjects:
                 self._lanes[key] = of_lane
             own = of_lane.get(project, _Answers(now))
             others = [answers for name, answers in of_lane.items() if name != project]
-            expected = own.refused / max(own.sent, 1.0) * sum(answers.sent for answers in others)
-            refused = sum(answers.refused for answers in others)
-            return own.refused > MORE_THAN_ONE and expected >= EXPECTED and refused <= FEW * expected
+            is_so = any(_is_taken(own, other) for other in others)
+            return own.refused > MORE_THAN_ONE and is_so
+
+
+def _is_taken(own: _Answers, other: _Answers) -> bool:
+    """Whether the lane would have refused this other one, if it were everybody's limit. By each for itself: where two
+    are refused, neither must make the refusals of the other one everybody's.
+    """
+    expected = own.refused / max(own.sent, 1.0) * other.sent
+    return expected >= EXPECTED and other.refused <= FEW * expected

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, Select, Update, bindparam, select
 from jobs.dispatch.choice import LaneTurns
 from jobs.dispatch.lane_news import LaneNews
 from jobs.model.fair_turns import MOST_REMEMBERED
-from jobs.pace.lane import Lane
+from jobs.pace.steady import SteadyLane
 from jobs.store.database import insert_into
 from jobs.tables import lanes
 from jobs.upstreams import UpstreamSpec
@@ -62,14 +62,18 @@ def _storing() -> Update:
     return update(lanes).where(lanes.c.upstream == bindparam("of_upstream"), lanes.c.model == bindparam("of_model"))
 
 
-def read_lane(row: Mapping[str, Any] | RowMapping | None, spec: UpstreamSpec, moment: float) -> Lane:
+def read_lane(row: Mapping[str, Any] | RowMapping | None, spec: UpstreamSpec, moment: float) -> SteadyLane:
     """The controller in a lane's row; a new one where there is none, or one that cannot be read."""
-    if row is not None and row["pace"]:
+    lane, stored = None, (row and row["pace"]) or ""
+    name = f"{(row and row['model']) or 'all models'} at {spec.name}"
+    if stored:
         try:
-            return Lane.from_json(json.loads(row["pace"]), spec.limits)
-        except (ValueError, KeyError, TypeError):
-            log.warning("the pace of %s for %s cannot be read and begins anew", row["upstream"], row["model"])
-    return Lane.new(spec.limits, moment)
+            lane = SteadyLane.from_json(json.loads(stored), spec.limits)
+        except (ValueError, KeyError, TypeError, ArithmeticError):
+            log.warning("the pace of %s cannot be read and begins anew", name)
+    lane = lane or SteadyLane.new(spec.limits, moment)
+    lane.name_it(name, stored, moment)
+    return lane
 
 
 def read_turns(row: RowMapping) -> LaneTurns:

@@ -24,7 +24,7 @@ from jobs.dispatch.upstream_changes import UpstreamChanges
 from jobs.dispatch.upstream_total import UNLIMITED
 from jobs.dispatch.upstream_turns import UpstreamTurns
 from jobs.dispatch.waiting_models import WaitingModels
-from jobs.store.database import DATABASE_ERRORS, Database, is_transient
+from jobs.store.database import Database, is_transient
 from jobs.upstreams import Upstreams, UpstreamSpec
 
 log = getLogger(__name__)
@@ -83,18 +83,22 @@ class Lanes:
 
     def write_news(self, key: Key) -> bool:
         """Write the news of a lane now, from any thread. False: another process has the lane at this moment."""
-        news, turn = self._news.take(key), None
+        news, streams = self._news.take(key), self._turns.streams(key[0])
         try:
-            spec, streams = self._upstreams().find_or_bare(key[0]), self._turns.streams(key[0])
-            wish = LaneWish(spec, key[1], (), 0, streams, news=news)
+            wish = LaneWish(self._upstreams().find_or_bare(key[0]), key[1], (), 0, streams, news=news)
             turn = take_lane_turn(self._database, wish, self._hint_seconds)
-        finally:
-            if turn is None:
+        except Exception as error:
+            if is_transient(error):
                 self._news.put_back(key, news)
-            else:
-                with self._lock:
-                    self._over += [(key[0], *ended) for ended in turn.ended]
-        return turn is not None
+                raise
+            log.exception("news of %s at %s are lost, as no turn can write them: %s", key[1], key[0], news)
+            return False
+        if turn is None:
+            self._news.put_back(key, news)
+            return False
+        with self._lock:
+            self._over += [(key[0], *ended) for ended in turn.ended]
+        return True
 
     def hold_of(self, key: Key) -> Hold | None:
         """The hold of the upstream, as it was in the last round."""
@@ -136,7 +140,7 @@ class Lanes:
             has_more = rooms.are_all_taken or self._shares.has_more or self._waiting.has_more
             void = [key for key, counted in view.in_flight.items() if counted.void]
             seen = {*touched, *grants}
-            owed = [key for key in dict.fromkeys([*self._news.keys(), *void]) if key not in seen]
+            owed = [key for key in dict.fromkeys([*self._news.keys(), *void, *view.to_judge]) if key not in seen]
             if not grants and not owed:
                 break
             in_order = sorted([*grants, *owed], key=self._news.may_wait)
@@ -195,18 +199,7 @@ class Lanes:
             return View.read(connection, now, self._hint_seconds, waiting)
 
     def _room(self, view: View, closed: Collection[Key], spec: UpstreamSpec, model: str) -> int:
-        key = (spec.name, model)
-        if key in closed:
-            return 0
-        now = self._database.now()
-        moment = now.timestamp()
-        held = view.held(key)
-        if held.model or held.projects.issuperset(view.waiting[model]):
-            return 0
-        if held.upstream is not None:
-            return int(held.upstream.may_probe(set(view.waiting[model]) - held.projects, now))
-        in_flight = view.streams(key)
-        return view.lane(key, spec, in_flight, moment).room(in_flight, moment, LEAD_SECONDS)
+        return 0 if (spec.name, model) in closed else view.room(spec, model, self._database.now())
 
     def _shared_room(self, view: View, spec: UpstreamSpec) -> int:
         """How many more the upstream's own limits allow, of all its models. Of a held one each lane says it."""
@@ -227,7 +220,7 @@ class Lanes:
         try:
             turn = take_lane_turn(self._database, wish, self._hint_seconds)
         except Exception as error:
-            if isinstance(error, DATABASE_ERRORS) and is_transient(error):
+            if is_transient(error):
                 raise
             # What breaks the turn of one lane, such as a job that nobody foresaw, must not stop the others.
             log.exception("no job of %s starts at %s: its turn failed", wish.model, wish.spec.name)
@@ -237,6 +230,8 @@ class Lanes:
                 self._news.put_back(wish.key, wish.news)
         self._turn_seconds += _LEARNING * (monotonic() - began - self._turn_seconds)
         if turn is None:
+            if again == BROKEN_SECONDS:  # the news must not wait for a job that breaks each turn
+                self.write_news(wish.key)
             done.look(self._database.now() + timedelta(seconds=again))
             return None
         done.reserved += [job.id for job in turn.reserved]

@@ -116,7 +116,7 @@ class _Turn:
         self._in_flight += len(chosen)
         room = min(lane.room(self._in_flight, moment, LEAD_SECONDS), self._total.room(LEAD_SECONDS))
         room = room if (needed := self._tokens_needed) is None else 0
-        if chosen or taken_back or restarts or wish.news.is_something or (room <= 0 and wish.projects):
+        if chosen or taken_back or restarts or wish.news.is_something or (wish.projects and min(room, wish.most) <= 0):
             self._store(restarts=restarts)
         next_at = max(lane.next_at(self._in_flight, moment, needed), self._total.next_at(needed))
         look_at = datetime.fromtimestamp(next_at, self._now.tzinfo)

@@ -44,6 +44,9 @@ class View:
     rows: dict[Key, RowMapping]
     holds: Sequence[Hold]
 
+    to_judge: set[Key] = field(default_factory=set)
+    """The lanes with a refusal whose judgement is due. It is judged here, too, but only a turn stores that."""
+
     _lanes: dict[Key, Lane] = field(default_factory=dict)
 
     @classmethod
@@ -72,8 +75,20 @@ class View:
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = read_lane(self.rows.get(key), spec, moment)
+            if lane.state.judged is not None and moment >= lane.state.judge_at:
+                self.to_judge.add(key)
         lane.apply([], in_flight, moment)
         return lane
+
+    def room(self, spec: UpstreamSpec, model: str, now: datetime) -> int:
+        """How many more jobs of a model the upstream takes, as far as the model's own lane and the holds go."""
+        key, held = (spec.name, model), self.held((spec.name, model))
+        if held.model or held.projects.issuperset(self.waiting[model]):
+            return 0
+        if held.upstream is not None:
+            return int(held.upstream.may_probe(set(self.waiting[model]) - held.projects, now))
+        in_flight, moment = self.streams(key), now.timestamp()
+        return self.lane(key, spec, in_flight, moment).room(in_flight, moment, LEAD_SECONDS)
 
     def held(self, key: Key) -> Held:
         return Held.of(self.holds, key)

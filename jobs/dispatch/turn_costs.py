@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from jobs.pace.lane import Lane
-from jobs.pace.tokens import BURST_SECONDS
+from jobs.pace.tokens import BURST_SECONDS, WINDOW_SECONDS
 
 STILL_SHORT_SECONDS = 5.0
 """For so long parts of texts go on waiting for their share after the lane was short last."""
@@ -54,8 +54,11 @@ class TurnCosts:
         return max(ended.seconds, kept, self.of_used(ended.tokens, ended.requests))
 
     def of_used(self, tokens: int, requests: int) -> float:
-        """For how long a stream has all of its share of the limits that so much is of."""
-        return max(self.of_token * tokens, self.of_request * requests)
+        """For how long a stream has all of its share of the limits that so much is of. A request counts for no more
+        than a minute's tokens, as in the lane (`jobs/pace/tokens.py`): what an upstream reports may be wrong.
+        """
+        of_tokens = min(self.of_token * tokens, self.streams * WINDOW_SECONDS * requests)
+        return max(of_tokens, self.of_request * requests)
 
 
 @dataclass(frozen=True, slots=True)

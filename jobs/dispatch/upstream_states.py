@@ -85,7 +85,7 @@ def _model(
     row: RowMapping, spec: UpstreamSpec, in_flight: Mapping[tuple[str, str], InFlight], moment: float
 ) -> ModelState:
     counted = in_flight.get((spec.name, row["model"]), InFlight())
-    usage = usage_of(read_lane(row, spec, moment), counted.total, moment)
+    usage = read_lane(row, spec, moment).ask(usage_of, counted.total, moment)
     return ModelState(row["model"], counted.running, usage, row["first_delta_seconds"])
 
 

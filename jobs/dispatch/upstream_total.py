@@ -103,5 +103,5 @@ def is_limited(spec: UpstreamSpec) -> bool:
 
 def _read(row: Mapping[str, Any] | RowMapping | None, spec: UpstreamSpec, moment: float) -> Lane:
     lane = read_lane(row, spec, moment)
-    lane.state.window.size = lane.state.rate.ramp = UNLIMITED
+    lane.widen(UNLIMITED)
     return lane

@@ -115,7 +115,7 @@ def _cut_one(
     if against_window == against_rate == 0:
         if state.suspect is None:
             state.suspect, searching, against_rate = (in_flight, count), True, 1
-        elif state.rate.learned is None and not state.is_rate_tried and _is_same(state.suspect, in_flight, count):
+        elif state.may_try_rate() and count and _is_same(state.suspect, in_flight, count):
             _try_rate(state, count, now)
             return False
         else:
@@ -178,7 +178,8 @@ def _cut_both(state: State, in_flight: int, count: int, sent_at: float, now: flo
     if now - state.accepted_at >= BLOCKED_SECONDS:
         if not state.blocked:
             state.blocked = True
-            rate.cut(rate.in_last_minute(now) / 60, now)
+            if (accepted := rate.in_last_minute(now)) > 0:
+                rate.cut(accepted / 60, now)
         return
     rate.refused(count, state.in_a_row, sent_at, now)
     if state.in_a_row <= TRIAL_AFTER and in_flight >= NEAR * state.window.size:

@@ -93,13 +93,14 @@ class Lane:
         grow(self.state, now)
 
     def _judge(self, now: float) -> None:
-        state = self.state
-        if state.judged is None or now < state.judge_at:
+        state, at = self.state, self.state.judge_at
+        if state.judged is None or now < at:
             return
-        state.is_stray = judge_refusal(state, self.token_rate(now), now)
-        if not state.is_stray and state.pause_after > now:
-            self._pause_until(state.pause_after, now)
-        if state.paused_until - now >= LONG_PAUSE:
+        # As of then, so that it comes out the same whenever somebody looks: a round looks, and stores nothing.
+        state.is_stray = judge_refusal(state, self.token_rate(now), at)
+        if not state.is_stray and state.pause_after > at:
+            self._pause_until(state.pause_after, at)
+        if state.paused_until - at >= LONG_PAUSE:
             state.window.restart()
 
     def room(self, in_flight: int, now: float, lead: float = 0.0) -> int:
@@ -206,7 +207,7 @@ class Lane:
             self.state = forget_times(self.state, now)
         state = self.state
         state.at = max(state.at, now)
-        state.rate.log.advance(now)
+        state.rate.log.advance(now if state.judged is None else min(now, state.judge_at))
         state.tokens.advance(self.token_rate(now), now)
 
     def _accepted(self, report: Accepted, now: float) -> None:

@@ -131,3 +131,10 @@ class Log(msgspec.Struct):
     def _sort(self) -> None:
         if len(self.entries) > 1 and self.entries[-2].at > self.entries[-1].at:
             self.entries.sort(key=lambda sent: sent.at)
+
+
+def is_logged(rate: float, fewest: int) -> bool:
+    """Whether the log has so many requests of this rate before it forgets them, and all of a second. A faster rate is
+    held by its spacing alone.
+    """
+    return fewest / SECONDS <= rate <= LENGTH // 2

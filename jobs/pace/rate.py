@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from jobs.pace.log import LENGTH, TYPICAL_DELAY, Log
+from jobs.pace.log import LENGTH, TYPICAL_DELAY, Log, is_logged
 from jobs.pace.minute import Bins, count, in_last_minute
 from jobs.pace.reports import Accepted, Observed
 from jobs.pace.tokens import MARGIN, squeeze
@@ -72,9 +72,7 @@ class Rate(msgspec.Struct):
 
     def known(self, from_file: float | None, now: float) -> float | None:
         """Requests a second by the file and the headers."""
-        rates = [] if from_file is None else [from_file / 60]
-        if self.stated is not None:
-            rates.append(self.stated)
+        rates = [rate for rate in (None if from_file is None else from_file / 60, self.stated) if rate is not None]
         if self.squeezed is not None and now < self.squeezed_until:
             rates.append(self.squeezed)
         return max(min(rates), SLOWEST) if rates else None
@@ -105,7 +103,7 @@ class Rate(msgspec.Struct):
         """When one more than the limit may be sent: while the time in which the limit counts is as full as ever."""
         if not self.shoots or self.shot_at or self.learned is None:
             return None
-        at = max(now, *self.log.times(1))
+        at = max([now, *self.log.times(1)])
         is_full = self._log_opens_at(self._limit(known)) - self.arrival - at >= SHOT_BEFORE
         return at if is_full else None
 
@@ -168,7 +166,7 @@ class Rate(msgspec.Struct):
         elif self.growth == "hold" and self.learned < self.best and now - self.grown_at >= RECOVER_SECONDS:
             self.learned = self.plateau = min(self.best, self.learned * RECOVER_STEP)
             self.grown_at = now
-        elif self.shoots:
+        elif self.shoots and is_logged(self.learned, FEWEST):
             if self.shot_at and now - self.shot_at >= SHOT_SECONDS:
                 self._probe_above(now)
         elif self.growth == "probe" and now - self.grown_at >= max(PROBE_SECONDS, FEWEST / self.learned):
@@ -179,8 +177,8 @@ class Rate(msgspec.Struct):
     def probe(self, now: float, step: float = PROBE_STEP) -> None:
         if self.growth == "hold" and self.learned is not None:
             self.growth, self.plateau, self.step, self.shot_at = "probe", self.learned, step, 0.0
-            self.shoots = _held_together(self.learned) <= LENGTH // 2
-            if not self.shoots:  # it is held by its spacing, so one more shows nothing
+            self.shoots = is_logged(self.learned, FEWEST)
+            if not self.shoots:  # one more shows nothing
                 self._probe_above(now)
 
     def _probe_above(self, now: float) -> None:
@@ -205,10 +203,11 @@ class Rate(msgspec.Struct):
         """More was refused after `count` were accepted within a second: come back to what was accepted."""
         floor = self._measure(at)
         if self.learned is None:
-            self.cut(count, now, searching=not self.log.is_steady(at))
+            if count:  # where nothing was accepted, no rate is to be learned
+                self.cut(count, now, searching=not self.log.is_steady(at))
             return
         is_again = at - self.refused_at < AGAIN_SECONDS
-        if count < self.learned <= count + 1 and not is_again:  # one more than so many in a second was too many
+        if 0 < count < self.learned <= count + 1 and not is_again:  # one more than so many in a second was too many
             self.cut(count, now)
             self.refused_at = at
             return

@@ -105,6 +105,10 @@ class State(msgspec.Struct):
         if at is not None:
             self.address = address
 
+    def may_try_rate(self) -> bool:
+        """Whether the rate was neither learned nor kept for a trial."""
+        return self.rate.learned is None and not self.is_rate_tried
+
     def is_probing(self) -> bool:
         return self.window.growth == "probe" or self.rate.growth == "probe"
 

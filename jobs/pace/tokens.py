@@ -117,7 +117,7 @@ class Tokens(msgspec.Struct):
         if report.used_tokens == 0:  # it was not written at all, so it says nothing of those that are
             return
         self.bins = count(self.bins, report.at, report.used_tokens)
-        self.mean_used = _towards(self.mean_used, report.used_tokens)
+        self.mean_used = _towards(self.mean_used, _within_window(report.used_tokens, rate))
         if report.output_tokens is not None and report.used_tokens > 0:
             share = min(1.0, max(0.0, report.output_tokens / report.used_tokens))
             self.output_share += SMOOTHING * (share - self.output_share)

@@ -4,6 +4,8 @@ import random
 from statistics import median
 
 from jobs.dispatch.reservation import LEAD_SECONDS
+from jobs.pace.lane import Lane
+from jobs.pace.reports import Finished, LaneLimits
 from jobs.pace.token_rate import TokenRate
 from longhand.simulator.windows import TokenBucket
 from tests.pace.provider_models import Provider, Work
@@ -52,3 +54,21 @@ def test_refusals_of_large_requests_only_show_a_limit_of_tokens() -> None:
 def test_refusals_of_requests_of_any_size_show_none() -> None:
     assert not sent([300, 1500, 4000, 300] * 20, [300, 4000, 300, 1500, 300, 1500]).is_reason()
     assert not sent([300] * 80, [300] * 8).is_reason()
+
+
+def test_one_usage_that_is_reported_wrong_makes_no_later_request_take_much_more() -> None:
+    """Before, each further request of a lane with few texts seemed to need a minute's tokens."""
+    lane = Lane.new(LaneLimits(tokens_per_minute=60_000), 1000.0)
+    for minute, used in enumerate([200, 210, 50_000_000, 190, 220, 200]):
+        at = 1000.0 + 70 * minute
+        assert lane.reserve(lane.expect(400, at), at, 0.0, 400) is not None
+        lane.apply([Finished(at, at + 5, 400, used, used - 20)], 0, at + 5)
+    assert lane.estimate_output() <= 250
+    taken = []
+    for second in range(40):
+        at = 2000.0 + 10 * second
+        taken.append(lane.expect(400, at))
+        assert lane.reserve(taken[-1], at, 0.0, 400) is not None
+        lane.apply([Finished(at, at + 5, taken[-1], 200, 180)], 0, at + 5)
+    assert max(taken) <= 800
+    assert taken[-1] <= 400

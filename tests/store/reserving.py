@@ -12,7 +12,7 @@ from jobs.dispatch.lanes import Lanes
 from jobs.lifecycle.lease import Claimed, claim
 from jobs.model.endings import MAX_CRASHES
 from jobs.model.status import JobStatus
-from jobs.pace.lane import Lane
+from jobs.pace.steady import SteadyLane
 from jobs.store.database import Database
 from jobs.tables import jobs
 from jobs.upstreams import UNDECLARED, Upstreams, UpstreamSpec
@@ -23,7 +23,7 @@ _lock = threading.Lock()
 _inside: list[Any] = []
 
 
-class Unpaced(Lane):
+class Unpaced(SteadyLane):
     """A lane that takes whatever it is given."""
 
     def room(self, in_flight: int, now: float, lead: float = 0.0) -> int:
@@ -37,7 +37,7 @@ class Unpaced(Lane):
 def unpaced() -> Iterator[None]:
     """Every lane takes whatever it is given. Threads may do this at the same time: the last one puts it back."""
     with _lock:
-        _inside.append(mock.patch("jobs.dispatch.lane_rows.Lane", Unpaced))
+        _inside.append(mock.patch("jobs.dispatch.lane_rows.SteadyLane", Unpaced))
         if len(_inside) == 1:
             _inside[0].start()
     try:

@@ -133,6 +133,15 @@ def test_tokens_that_are_kept_from_everybody_cost_all_streams_until_they_are_giv
     assert costs.of_ended(Ended("large", 20.0, kept[60], 1, kept[60])) == pytest.approx(60.0 * streams, rel=0.001)
 
 
+def test_a_request_costs_no_more_than_a_minutes_tokens_whatever_its_upstream_reports() -> None:
+    """One usage of 50,000,000 tokens stopped its project for hours; the pace forgets it after a minute."""
+    streams, rate = 10, 60_000 / 60
+    costs = TurnCosts(of_token=streams / rate, of_request=0.0, streams=streams)
+    assert costs.of_ended(Ended("alpha", 1.0, 50_000_000, 1)) == 60.0 * streams
+    assert costs.of_ended(Ended("alpha", 1.0, 50_000_000, 3)) == 3 * 60.0 * streams
+    assert costs.of_ended(Ended("alpha", 1.0, 30_000, 1)) == 30.0 * streams
+
+
 def test_requests_that_seem_to_need_a_minutes_tokens_and_use_few_get_their_share_of_the_time(
     sqlite_database: Database,
 ) -> None:

@@ -36,8 +36,19 @@ def test_a_project_that_is_refused_beside_others_that_are_not_is_refused_alone(a
     assert all(own[3:])
 
 
+def test_two_projects_that_are_refused_beside_a_third_are_each_refused_alone() -> None:
+    """Before, each was taken for one of the others that are refused, too, and the third lost nearly all streams."""
+    answers, own = Answers(), []
+    for _ in range(60):
+        answers.now += 1
+        for _ in range(5):
+            answers.accept("third")
+            own += [answers.refuse("first"), answers.refuse("second")]
+    assert all(own[40:])
+
+
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.3])
-@pytest.mark.parametrize("projects", [2, 3, 10])
+@pytest.mark.parametrize("projects", [2, 3, 10, 30])
 def test_a_limit_that_all_share_is_hardly_ever_taken_for_one_of_a_project(share: float, projects: int) -> None:
     answers, dice, own = Answers(), Random(projects), []
     for _ in range(20_000):
