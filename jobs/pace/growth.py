@@ -22,14 +22,16 @@ def grow(state: State, now: float) -> None:
     if by_rate and state.window.growth == "probe" and now - state.window.grown_at >= UNUSED_SECONDS:
         state.window.end_probe()
     quiet = now - max(state.refused_at, state.window.cut_at)
-    if quiet < PAUSE_COST * state.hinted_pause:
-        return
     is_time = state.clean >= state.probe_after or quiet >= PROBE_SECONDS
+    is_time = is_time and quiet >= PAUSE_COST * state.hinted_pause
+    may_try = quiet >= max(state.try_seconds, state.hinted_pause)
     if by_rate and state.window.growth != "probe":
-        if is_time or quiet >= state.try_seconds:
+        if is_time or may_try:
             _probe_rate(state, now, is_time=is_time)
-    elif not by_rate and is_time and state.rate.growth != "probe" and now - state.window_held_at < LIMITING_SECONDS:
-        state.window.probe(now)
+    elif not by_rate and now - state.window_held_at < LIMITING_SECONDS:
+        is_rate_left = state.rate.growth != "probe" or now - state.rate_held_at >= UNUSED_SECONDS
+        if is_rate_left and (is_time or (may_try and state.window.is_much_cut())):
+            state.window.probe(now)
 
 
 def _probe_rate(state: State, now: float, *, is_time: bool) -> None:

@@ -58,8 +58,9 @@ def judge_refusal(state: State, token_rate: float | None, now: float) -> bool:
 
 
 def _judge_counts(state: State, sent_at: float, by_rows: int, now: float) -> bool:
-    log, before = state.rate.log, _rate_held(state)
+    log = state.rate.log
     in_flight = log.in_flight_at(sent_at) + 1 if by_rows <= EXACT_UP_TO else by_rows
+    before = _rate_held(state), state.window.plateau or state.window.size
     count = log.in_second_before(sent_at)
     against_window, against_rate, of = log.evidence(sent_at, in_flight - 1, state.evidence_from)
     if of < FEW and log.evidence(sent_at, in_flight - 1, 0.0)[0] >= MUCH:
@@ -67,7 +68,7 @@ def _judge_counts(state: State, sent_at: float, by_rows: int, now: float) -> boo
     if min(against_window, against_rate) < max(MUCH, MUCH_SHARE * of):
         against = against_window, against_rate
         probed = _cut_one(state, in_flight, by_rows, count, against, sent_at, now)
-        _try_soon_if_much_was_cut(state, before)
+        _try_soon_if_much_was_cut(state, *before)
         return probed or state.is_alone()
     if state.judged_refusals == 1 and state.strays + 1 <= MOST_STRAYS and not state.is_probing():
         state.strays += 1
@@ -75,7 +76,7 @@ def _judge_counts(state: State, sent_at: float, by_rows: int, now: float) -> boo
         state.in_a_row = 0
         return True
     _cut_both(state, in_flight, count, sent_at, now)
-    _try_soon_if_much_was_cut(state, before)
+    _try_soon_if_much_was_cut(state, *before)
     return False
 
 
@@ -85,11 +86,19 @@ def _rate_held(state: State) -> float:
     return rate.ramp / RAMP_STEP**2 if rate.learned is None else rate.plateau
 
 
-def _try_soon_if_much_was_cut(state: State, before: float) -> None:
-    """It may have been cut for what only somebody is refused."""
-    rate = state.rate.learned
-    if rate is not None and rate < MUCH_LESS * before:
-        state.try_seconds, state.rate_before = TRY_SECONDS, max(before, state.rate_before)
+def _try_soon_if_much_was_cut(state: State, rate_before: float, streams_before: float) -> None:
+    """It may have been cut for what only somebody is refused, or for what everybody was refused for a while."""
+    rate, window = state.rate.learned, state.window
+    if rate is not None and rate < MUCH_LESS * rate_before:
+        state.try_seconds, state.rate_before = TRY_SECONDS, max(rate_before, state.rate_before)
+    is_again = window.before > 0
+    if state.streak or not is_again:
+        window.before = max(streams_before, window.before)
+    if window.is_much_cut():
+        if not is_again:
+            state.try_seconds = TRY_SECONDS
+        elif state.streak:  # it had come back in part, and is refused again
+            _try_later(state)
 
 
 def _cut_tokens(state: State, measured: float | None, now: float) -> None:

@@ -21,6 +21,8 @@ FEWEST_WAITS, MOST_WAITS = 3, 8
 """So many requests in a row must all have waited: queueing delays each, a long prompt only some."""
 LEAST_KEPT, MOST_KEPT, SPARE = 0.5, 0.95, 1.1
 """In a queue the window becomes `SPARE` times what the server writes, within these two shares of what it was."""
+MOST_CUT = 0.4
+"""Below this share of the streams before, most of them were cut."""
 SMOOTHING = 0.1
 """How much one text moves the mean of how long they last."""
 LONGEST_SEARCH_SECONDS, FORGET_SECONDS = 8.0, 120.0
@@ -51,6 +53,8 @@ class Window(msgspec.Struct):
     """Seconds from the request to the end of its text, on the mean."""
     ceiling: float | None = None
     """The plateau before the waits showed a queue: what is above it was refused."""
+    before: float = 0.0
+    """The size before the refusals that cut it, until it is that again."""
 
     def accepted(self, report: Accepted, now: float) -> None:
         """Grow by an accepted request, or shrink if the waits show a queue."""
@@ -105,11 +109,15 @@ class Window(msgspec.Struct):
             self.ceiling = ceiling
 
     def _grow(self, report: Accepted, now: float) -> None:
+        if self.growth in ("search", "probe") and self.is_much_cut() and report.in_flight > (self.plateau or 0.0):
+            self.plateau, self.growth = self.before, "hold"  # not all that was cut was too many: back to that
         match self.growth:
             case "double":
                 self.size += 1 if self.size < MANY else 2
             case "hold" if self.plateau is not None:
                 self.size = min(self.plateau, self.size + 1)
+                if self.size >= self.before:
+                    self.before = 0.0
             case "search" if report.in_flight >= 0.8 * int(self.size) and now - self.grown_at >= self._search_seconds():
                 self.size, self.grown_at = max(self.size + 1, self.size * SEARCH_STEP), now
                 if self.ceiling is not None and self.size >= self.ceiling:
@@ -120,6 +128,10 @@ class Window(msgspec.Struct):
                 self._probe_above(self.plateau, now)
             case _:
                 pass
+
+    def is_much_cut(self) -> bool:
+        """Whether refusals have taken most of the streams."""
+        return self.plateau is not None and self.plateau < MOST_CUT * self.before
 
     def _share_that_runs(self, waited: float) -> float:
         """Of the streams in flight, those that the server writes, and a few more, so that none of its places is empty.
@@ -164,7 +176,7 @@ class Window(msgspec.Struct):
     def forget(self) -> None:
         """What was learned of refusals was of another limit."""
         self.end_probe()
-        self.growth, self.plateau, self.ceiling = "double", None, None
+        self.growth, self.plateau, self.ceiling, self.before = "double", None, None, 0.0
 
     def restart(self, writing: int = 0) -> None:
         """After a pause: begin with few and come back to the plateau by doubling. `writing`: so many streams went on

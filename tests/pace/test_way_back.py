@@ -85,3 +85,47 @@ def test_a_pace_that_a_version_before_has_stored_is_read() -> None:
     lane = Lane.from_json(stored, LaneLimits())
     assert not lane.state.is_rate_tried
     assert lane.room(0, 100.0) > 0
+
+
+@dataclass
+class RefusesAll(Provider):
+    """It has no limit, but for a minute it refuses everything, as when others have used up what the key may."""
+
+    refused: int = 0
+
+    def send(self, work: Work, now: float) -> Answer:
+        if 60.0 <= now < 120.0:
+            self.refused += 1
+            return Answer(None, now + 0.005, self.retry_after)
+        return super().send(work, now)
+
+
+@pytest.mark.parametrize("retry_after", [None, 3.0, 12.0, 30.0])
+@pytest.mark.parametrize("seconds", [2.0, 20.0, 60.0])
+def test_after_a_minute_in_which_everything_was_refused_all_streams_run_again_within_a_minute(
+    seconds: float, retry_after: float | None
+) -> None:
+    """Before, one of twenty ran for more than twelve minutes: the rate waited for the streams, and they for it."""
+    provider = RefusesAll(retry_after=retry_after)
+    limits = LaneLimits(max_streams=20)
+    works = [Work(seconds)] * 3000
+    seen = Simulation(provider, works, lead=LEAD_SECONDS, until=240, limits=limits).run()
+    assert provider.refused >= 3
+    assert seen.refusals()[-1] < 120.0
+    back = [running for at, running in seen.in_flight if 180 <= at < 240]
+    assert sum(back) / len(back) >= 19.5
+
+
+@pytest.mark.parametrize("seconds", [2.0, 20.0, 60.0])
+def test_a_limit_of_the_streams_that_has_fallen_for_good_is_tried_ever_more_rarely(seconds: float) -> None:
+    provider = Provider(in_flight_limit=20)
+
+    def fall(changed: Provider) -> None:
+        changed.in_flight_limit = 5
+
+    works = [Work(seconds)] * 3000
+    limits = LaneLimits(max_streams=60)
+    seen = Simulation(provider, works, lead=LEAD_SECONDS, until=900, limits=limits, changes=[(60.0, fall)]).run()
+    kept = [running for at, running in seen.in_flight if 300 <= at < 900]
+    assert sum(kept) / len(kept) >= 0.9 * 5
+    assert 0 < len(seen.refusals(300, 900)) <= 12
