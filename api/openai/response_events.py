@@ -107,6 +107,9 @@ class ResponseEvents:
             self._diverged |= {diverged}
             chains = chains_up_to(attempts, attempt, self._diverged)
         self._diverged = frozenset(chain.first for chain in chains if chain.diverged)
+        if self._thought is not None and self._chain.first != chains[-1].first:
+            yield from self._of_reasoning(iter([self._thought.void()]))
+            self._thought = None
         self._chain = chains[-1]
         # What the client has is a beginning of this text only if an attempt of this chain wrote it.
         mine = any(started == attempt_of(self._after) for started, _ in self._chain.starts) and self._after >= 0
@@ -117,8 +120,6 @@ class ResponseEvents:
         self._voided = len(before)
         if self._item is not None and self._item.first != self._chain.first:
             self._item = None
-        if self._thought is not None and self._thought.id != output_id("rs", self._job_id, self._chain.first):
-            self._thought = None
         if self._item is None:
             self._index = len(before)
 

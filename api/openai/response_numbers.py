@@ -2,8 +2,8 @@
 
     0 created, 1 queued, 2 in_progress,
     3 output_item.added and 4 content_part.added of the reasoning, 4 + r the delta that ends at byte r of it,
-    5, 6, 7 + r reasoning_text.done, content_part.done, output_item.done;
-    then, from HALF = 2^27 on, the same of the text:
+    HALF - 3, 2, 1 reasoning_text.done, content_part.done, output_item.done;
+    then, from HALF = 2^27 on, those of the text:
     HALF output_item.added, HALF + 1 content_part.added, HALF + 1 + n the delta that ends at byte n of the text,
     HALF + 2, 3, 4 + length output_text.done, content_part.done, output_item.done, then four for each tool call,
     HALF + 5 + 4 * calls + length the last event
@@ -34,11 +34,14 @@ _MARKS = 4
 
 CREATED, QUEUED, IN_PROGRESS, THOUGHT_ADDED, THOUGHT = range(5)
 """`THOUGHT` is what is added to a byte offset of the reasoning to give its number."""
+THOUGHT_DONE = HALF - 3
+"""Not beside its last byte: reasoning may go on after the text has begun, and nothing stored says how long it was then.
+"""
 ITEM_ADDED, PART_ADDED = HALF, HALF + 1
 TEXT = PART_ADDED
 """What is added to a byte offset of the text to give its number."""
-VOID = MARK - 1
-"""The event that a text is void: another attempt began again."""
+THOUGHT_VOID, VOID = MARK - 2, MARK - 1
+"""The events that a reasoning without a text, and that a text is void: another attempt began again."""
 
 
 def number_of(attempt: int, place: int, diverged: frozenset[int] = frozenset()) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from api.openai.response_numbers import THOUGHT, THOUGHT_ADDED
+from api.openai.response_numbers import THOUGHT, THOUGHT_ADDED, THOUGHT_DONE, THOUGHT_VOID
 from jobs.live.follower import Reasoning
 
 
@@ -32,7 +32,7 @@ class ReasoningItem:
     """Up to this byte the client has it already."""
     length: int = 0
     """How many bytes of it have come; all of them are kept until its end."""
-    _pieces: list[str] = field(default_factory=list)
+    _sent: bytearray = field(default_factory=bytearray)
 
     def begin(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """The first events."""
@@ -45,7 +45,8 @@ class ReasoningItem:
         if step.end <= self.length:
             return
         encoded = step.text.encode()
-        self._pieces.append(text_from(encoded, self.length - step.offset))
+        # As bytes: a letter of a delta that is kept as its own `str` takes 84.
+        self._sent += text_from(encoded, self.length - step.offset).encode()
         self.length = step.end
         if step.end > self.skip:
             delta = text_from(encoded, self.skip - step.offset)
@@ -54,11 +55,16 @@ class ReasoningItem:
 
     def end(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """The last events: the text begins, or the job has ended."""
-        text, number = "".join(self._pieces), THOUGHT + self.length
-        yield number + 1, {"type": "response.reasoning_text.done", **self._place(), "text": text}
-        yield number + 2, {"type": "response.content_part.done", **self._place(), "part": reasoning_part(text)}
+        text = self._sent.decode()
+        yield THOUGHT_DONE, {"type": "response.reasoning_text.done", **self._place(), "text": text}
+        yield THOUGHT_DONE + 1, {"type": "response.content_part.done", **self._place(), "part": reasoning_part(text)}
         item = reasoning_item(self.id, text)
-        yield number + 3, {"type": "response.output_item.done", "output_index": self.index, "item": item}
+        yield THOUGHT_DONE + 2, {"type": "response.output_item.done", "output_index": self.index, "item": item}
+
+    def void(self) -> tuple[int, dict[str, Any]]:
+        """The last event, where no text came after it and another attempt begins anew."""
+        item = {**reasoning_item(self.id, self._sent.decode()), "status": "incomplete"}
+        return THOUGHT_VOID, {"type": "response.output_item.done", "output_index": self.index, "item": item}
 
     def _place(self) -> dict[str, Any]:
         return {"item_id": self.id, "output_index": self.index, "content_index": 0}

@@ -98,6 +98,65 @@ def test_a_text_that_begins_anew_after_reasoning_has_indexes_without_a_gap(
     assert [event["output_index"] for event in late if event["type"] == "response.output_item.added"] == [0, 1, 2]
 
 
+def test_the_numbers_of_reasoning_that_goes_on_beside_the_text_are_the_same_for_everybody(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    """They stood for a byte before what came later: a client that came back with one got the rest with a hole in it."""
+    created = create(client)
+    writer = Writer(database, valkey_client, job_of(created))
+    with client.stream("GET", f"/v1/responses/{created['id']}?stream=true") as response:
+        live = Reader(response)
+        writer.think("First.")
+        live.until("response.reasoning_text.delta")
+        writer.write("the ")
+        live.until("response.output_text.delta")
+        writer.think(" And later, much more than before.")
+        writer.write("text")
+        writer.finish()
+        whole = live.rest()
+    late = follow(client, created["id"])
+    ends = [numbers_of_ends(events) for events in (whole, late)]
+    assert ends[0] == ends[1]
+    assert len(ends[0]) == 5
+    for number in ends[0]:
+        expected = [event for event in whole if event["sequence_number"] > number]
+        kept = [event for event in follow(client, created["id"], number) if event["type"] in ENDS or "delta" in event]
+        assert numbers_of_ends(kept) == numbers_of_ends(expected)
+        assert not [event for event in kept if event["type"] == "response.reasoning_text.delta"]
+
+
+def test_a_reasoning_that_is_given_up_before_its_text_ends_as_incomplete_for_who_saw_it(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    created = create(client)
+    with client.stream("GET", f"/v1/responses/{created['id']}?stream=true") as response:
+        live = Reader(response)
+        first = Writer(database, valkey_client, job_of(created))
+        first.think("Void thought.")
+        live.until("response.reasoning_text.delta")
+        first.retry()
+        second = Writer(database, valkey_client, job_of(created))
+        second.write("text")
+        second.finish()
+        whole = live.rest()
+    done = [event["item"] for event in whole if event["type"] == "response.output_item.done"]
+    assert [(item["type"], item.get("status")) for item in done] == [
+        ("reasoning", "incomplete"),
+        ("message", "completed"),
+    ]
+    assert done[0]["id"] in [event["item"]["id"] for event in whole if event["type"] == "response.output_item.added"]
+    numbers = [event["sequence_number"] for event in whole]
+    assert numbers == sorted(set(numbers))
+
+
+ENDS = ("response.reasoning_text.done", "response.content_part.done", "response.output_item.done")
+
+
+def numbers_of_ends(events: list[dict[str, Any]]) -> list[int]:
+    """Of the events that end an item or its part."""
+    return [event["sequence_number"] for event in events if event["type"] in ENDS]
+
+
 def thought_told(events: list[dict[str, Any]]) -> list[Any]:
     """Events without numbers, the deltas of both texts joined."""
     joined: list[Any] = []
