@@ -40,7 +40,8 @@ WELL: dict[str, Any] = {"deltas": DELTAS}
 
 @pytest.fixture
 def worker(sqlite_database: Database, redis_url: str, simulator: ServedSimulator) -> Iterator[WorkerParts]:
-    quick = small_settings(redis_url, simulator.url, heartbeat_seconds=0.05, lease_seconds=20, streams=5)
+    # A round that takes longer than a heartbeat puts the rescues off by a lease: on a busy machine 0.05 s were too few.
+    quick = small_settings(redis_url, simulator.url, heartbeat_seconds=0.5, lease_seconds=20, streams=5)
     with open_worker(sqlite_database, quick) as parts:
         yield parts
 
