@@ -8,6 +8,8 @@ them is new.
 import re
 from collections.abc import Callable
 
+from worker.continuation import last_words
+
 HELD = 700
 """Characters that are held back. The longest repetition that is found is a little shorter."""
 
@@ -30,6 +32,8 @@ _FEWEST_SIGNS = 8
 """Characters of a repetition of digits or signs alone: brackets, rules and cells repeat by themselves."""
 _FEWEST_IN_MARKUP = 12
 """Of one with a tag or a brace in it: `</div>` may be the next one."""
+_LONG, _FEWEST_KINDS = 20, 8
+"""A repetition of so many characters, so many of them different, is none by chance, wherever in a word it begins."""
 
 
 class Seam:
@@ -107,6 +111,10 @@ def find_overlap(before: str, answer: str) -> int:
     tail = before[-2 * HELD :]
     known = "".join(tail.split())
     letters = "".join(left[place] for place in said)
+    asked = "".join(last_words(tail).split())
+    # The answer was asked to begin so. Lines that stand many times in a row repeat more than that by themselves.
+    if len(asked) >= _LONG and letters.startswith(asked):
+        return said[len(asked) - 1] + 1
     begins = _word_starts(tail)
     for count in range(min(len(letters), len(known)), 0, -1):
         if not known.endswith(letters[:count]):
@@ -127,8 +135,9 @@ def _is_repetition(repeated: str, tail: str, *, begins: bool, inside_word: bool)
         return repeated in _NEVER_TWICE or len(repeated) >= _FEWEST_SIGNS
     if len(repeated) < _FEWEST_IN_MARKUP and not _MARKUP.isdisjoint(repeated):
         return False
+    is_long = len(repeated) >= _LONG and len(set(repeated)) >= _FEWEST_KINDS
     # Words are repeated whole. A text that stops inside one may be answered with all of it.
-    return begins and not (inside_word and tail[-1:].isspace())
+    return (begins or is_long) and not (inside_word and tail[-1:].isspace())
 
 
 def _is_inside_word(text: str, place: int) -> bool:
