@@ -244,5 +244,5 @@ class AttemptRunner:
 def _stopped(running: ActiveAttempt, reason: StopReason) -> StopReason:
     """If the job ends with this, its text has what its seam holds back; else the next attempt asks for that again."""
     if reason in (StopReason.CANCEL, StopReason.EXPIRE) and running.seam is not None and running.seam.has_begun:
-        running.seam.close()
+        running.seam.close(is_early=True)
     return reason
