@@ -22,6 +22,7 @@ from worker.attempt_ends import AttemptEnds
 from worker.counts import WorkerCounts
 from worker.db_retry import retry_unless_draining, retry_until_stored
 from worker.event_loop import EventLoop
+from worker.failed_attempts import is_last
 from worker.finalize import Finalizer, InternalError
 from worker.group_commit import GroupCommit
 from worker.loop_guard import adders
@@ -228,21 +229,22 @@ class AttemptRunner:
             whole = running.text and error.ending is not None and error.ending.finish_reason is not None
             return error.ending if whole and error.ending else error
         except UpstreamError as error:
-            return error
+            return _keep_what_is_held(running, error)
         except asyncio.CancelledError:
             if running.stop_reason is None:
                 raise
-            return _stopped(running, running.stop_reason)
+            return _keep_what_is_held(running, running.stop_reason)
         except Exception as error:
             # Else the job would wait for its lease to run out, and after three times end as if its workers had died.
             log.exception("stream failed", extra={"job_id": job.id, "attempt": running.attempt})
-            return InternalError.of(error)
+            return _keep_what_is_held(running, InternalError.of(error))
         else:
             return ending
 
 
-def _stopped(running: ActiveAttempt, reason: StopReason) -> StopReason:
-    """If the job ends with this, its text has what its seam holds back; else the next attempt asks for that again."""
-    if reason in (StopReason.CANCEL, StopReason.EXPIRE) and running.seam is not None and running.seam.has_begun:
-        running.seam.close()
-    return reason
+def _keep_what_is_held(running: ActiveAttempt, outcome: UpstreamError | StopReason) -> UpstreamError | StopReason:
+    """If the job ends with this, its text gets what its seam holds back. Else the next attempt asks for that again."""
+    failed = isinstance(outcome, UpstreamError) and is_last(running.job, outcome)
+    if (failed or outcome in (StopReason.CANCEL, StopReason.EXPIRE)) and running.seam and running.seam.has_begun:
+        running.seam.close(is_early=True)
+    return outcome

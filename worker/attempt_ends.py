@@ -14,7 +14,7 @@ from jobs.store.database import Database
 from worker.active_attempts import ActiveAttempt
 from worker.answer_check import AnswerCheck
 from worker.db_retry import retry_until_stored
-from worker.finalize import Finalizer, InternalError
+from worker.finalize import CheckFailed, Finalizer
 from worker.measure import StreamEnd
 from worker.traces import AttemptTrace
 from worker.upstream.ending import Ending
@@ -104,7 +104,7 @@ class AttemptEnds:
         except Exception as fault:
             # The machine may start no process now. Else the text would wait for its lease to run out, and be lost.
             log.exception("check failed", extra={"job_id": running.job.id, "attempt": running.attempt})
-            error = InternalError.of(fault)
+            error = CheckFailed.of(fault)
         if error is None:
             return outcome
         error.ending = outcome

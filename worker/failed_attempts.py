@@ -82,7 +82,7 @@ class FailedAttempts:
             refused_at=job.refused_at, written_bytes=max(0, new_bytes), address_mark=sent.address_mark,
         )  # fmt: skip
         judged = retry_unless_draining(self._attempts, judge, self._database, failure)
-        if judged is not None and judged.suspect and self._is_last(job, error) and len(self._attempts) > 1:
+        if judged is not None and judged.suspect and is_last(job, error) and len(self._attempts) > 1:
             # It would end for good. If the upstream has gone away, the other streams break off at this moment, too.
             sleep(COMPANY_SECONDS)
             judged = retry_unless_draining(self._attempts, judge, self._database, failure)
@@ -112,7 +112,7 @@ class FailedAttempts:
         forgive: Callable[..., object] | None = None,
     ) -> Stored:
         job = running.job
-        if not self._is_last(job, error):
+        if not is_last(job, error):
             now = self._database.now()
             due_at = now + timedelta(seconds=self._backoff(job.failures, error))
             retry = partial(transitions.retry, last=partial(forgive, now=now)) if forgive else transitions.retry
@@ -172,9 +172,6 @@ class FailedAttempts:
         if judged.began:
             log.warning("hold the upstream %s: %s", sent.key[0], error.code)
 
-    def _is_last(self, job: Job, error: UpstreamError) -> bool:
-        return not error.retryable or job.failures + 1 >= job.max_attempts
-
     def _seconds_to_wait(self, job: Job, error: UpstreamError, *, own: bool, alone: bool) -> float:
         base = self._settings.retry_base_seconds
         seconds, longer = error.retry_after_seconds, base * 2 ** min(job.rate_limits, 6)
@@ -190,6 +187,11 @@ class FailedAttempts:
         """Exponential with full jitter, and never sooner than the upstream asked for."""
         ceiling = min(self._settings.retry_cap_seconds, self._settings.retry_base_seconds * 2**failures)
         return (error.retry_after_seconds or 0.0) + random.uniform(0, ceiling)
+
+
+def is_last(job: Job, error: UpstreamError) -> bool:
+    """Whether the job ends with this failure, if it is charged."""
+    return not error.retryable or job.failures + 1 >= job.max_attempts
 
 
 def _has_written(sent: Sent | None) -> bool:

@@ -45,6 +45,12 @@ class InternalError(UpstreamError):
         return cls(f"Longhand itself failed with {type(fault).__name__}; the worker's log says how")
 
 
+class CheckFailed(InternalError):  # noqa: N818  # as the other errors of an answer
+    """The text was whole and could not be checked, so that nobody knows whether it is right. It is written anew."""
+
+    code = "check_failed"
+
+
 class NotStoredError(InternalError):
     """The database refuses the text. Not retryable: another one would be paid for and most likely refused, too."""
 

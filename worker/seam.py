@@ -8,6 +8,8 @@ them is new.
 import re
 from collections.abc import Callable
 
+from worker.continuation import last_words
+
 HELD = 700
 """Characters that are held back. The longest repetition that is found is a little shorter."""
 
@@ -23,6 +25,25 @@ _GREETING = re.compile(
     r"[ \t]*\n{0,2}",
     re.IGNORECASE,
 )
+_OPENINGS = tuple(
+    f"{polite}{opening}"
+    for polite in ("", "sure", "certainly", "ofcourse", "ok", "okay", "absolutely", "understood", "gotit", "noproblem")
+    for opening in (
+        "pickingup",
+        *(f"{will}continu{end}" for will in ("", "i", "ill", "iwill") for end in ("e", "ing", "ation")),
+        *(
+            f"{here}{the}{rest}"
+            for here in ("heres", "hereis", "hereare", "thisis")
+            for the in ("", "the")
+            for rest in ("rest", "continuation", "remainder", "remaining", "next")
+        ),
+    )
+) + tuple(
+    f"{polite}{opening}"
+    for polite in ("", "好的", "当然", "没问题", "明白")
+    for opening in ("以下是", "下面是", "这是", "接着", "继续", "我将", "我会")
+)
+"""How greetings begin, in their letters alone: of one that has only begun, the pattern cannot tell."""
 _CJK = re.compile(r"[\u3000-\u303f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uff65]")
 _MARKUP = frozenset("<>{}")
 _NEVER_TWICE = frozenset(",;:!?—–")
@@ -30,6 +51,8 @@ _FEWEST_SIGNS = 8
 """Characters of a repetition of digits or signs alone: brackets, rules and cells repeat by themselves."""
 _FEWEST_IN_MARKUP = 12
 """Of one with a tag or a brace in it: `</div>` may be the next one."""
+_LONG, _FEWEST_KINDS = 20, 8
+"""A repetition of so many characters, so many of them different, is none by chance, wherever in a word it begins."""
 
 
 class Seam:
@@ -66,14 +89,14 @@ class Seam:
         if self._length >= HELD:
             self.close()
 
-    def close(self) -> None:
-        """Decide now: enough has come, or nothing more does."""
+    def close(self, *, is_early: bool = False) -> None:
+        """Decide now: enough has come, or nothing more does. `is_early`: the answer was stopped or broke off."""
         if self._is_open:
             return
         self._is_open = True
         held = "".join(self._held)
         self._held.clear()
-        new = cut_seam(self._before, held)
+        new = "" if is_early and _has_only_begun(self._before, held) else cut_seam(self._before, held)
         self.skipped = len(held) - len(new)
         has_space_before = not held.endswith(new)
         self.cut = held[: self.skipped + has_space_before]
@@ -83,6 +106,17 @@ class Seam:
 
 def cut_seam(before: str, answer: str) -> str:
     """What of the beginning of an answer is new after this text."""
+    rest = _without_beginning(before, answer)
+    overlap = find_overlap(before, rest)
+    if overlap:
+        return _without_double_space(before, rest[overlap:])
+    if rest != answer:  # what stood before it was no text, so its first line begins here
+        rest = _without_double_space(before, rest)
+    return _with_missing_space(before, rest)
+
+
+def _without_beginning(before: str, answer: str) -> str:
+    """The answer without its greeting, and without the fence that it opens again."""
     rest = answer
     # In what is held back only: a piece may be 64 kB of spaces, over which this pattern works for 25 s.
     greeting = _GREETING.match(rest[:HELD])
@@ -92,12 +126,21 @@ def cut_seam(before: str, answer: str) -> str:
     if language is not None and (opened := _OPENED.match(rest[:HELD])) and _opens_again(language, rest[:HELD]):
         is_in_its_line = _FENCE.fullmatch(before.rpartition("\n")[2]) is not None
         rest = rest[opened.end() - is_in_its_line :]
-    overlap = find_overlap(before, rest)
-    if overlap:
-        return _without_double_space(before, rest[overlap:])
-    if rest != answer:  # what stood before it was no text, so its first line begins here
-        rest = _without_double_space(before, rest)
-    return _with_missing_space(before, rest)
+    return rest
+
+
+def _has_only_begun(before: str, answer: str) -> bool:
+    """Whether an answer was stopped in its greeting or in its repetition, as far as one can tell."""
+    first = answer.lstrip()[:1]
+    if first.isalpha() and not first.islower():  # as a greeting begins
+        letters = "".join(filter(str.isalpha, answer)).lower()
+        greeting = _GREETING.match(f"{answer}:")
+        if any(opening.startswith(letters) for opening in _OPENINGS):
+            return True
+        if greeting is not None and greeting.end() > len(answer):
+            return True
+    repeated = "".join(_without_beginning(before, answer).split())
+    return repeated in "".join(before[-2 * HELD :].split())
 
 
 def find_overlap(before: str, answer: str) -> int:
@@ -107,6 +150,10 @@ def find_overlap(before: str, answer: str) -> int:
     tail = before[-2 * HELD :]
     known = "".join(tail.split())
     letters = "".join(left[place] for place in said)
+    asked = "".join(last_words(tail).split())
+    # The answer was asked to begin so. Lines that stand many times in a row repeat more than that by themselves.
+    if len(asked) >= _LONG and letters.startswith(asked):
+        return said[len(asked) - 1] + 1
     begins = _word_starts(tail)
     for count in range(min(len(letters), len(known)), 0, -1):
         if not known.endswith(letters[:count]):
@@ -127,8 +174,9 @@ def _is_repetition(repeated: str, tail: str, *, begins: bool, inside_word: bool)
         return repeated in _NEVER_TWICE or len(repeated) >= _FEWEST_SIGNS
     if len(repeated) < _FEWEST_IN_MARKUP and not _MARKUP.isdisjoint(repeated):
         return False
+    is_long = len(repeated) >= _LONG and len(set(repeated)) >= _FEWEST_KINDS
     # Words are repeated whole. A text that stops inside one may be answered with all of it.
-    return begins and not (inside_word and tail[-1:].isspace())
+    return (begins or is_long) and not (inside_word and tail[-1:].isspace())
 
 
 def _is_inside_word(text: str, place: int) -> bool:

@@ -42,6 +42,7 @@ export const ERRORS = {
   "error.schema_mismatch": "The text does not have the format that was asked for",
   "error.schema_not_checked": "The format of the text could not be checked in time",
   "error.worker_lost": "Its worker died each time it was tried",
+  "error.check_failed": "Longhand could not check the finished text",
   "error.text_not_stored": "The text could not be stored",
   "error.internal_error": "Longhand failed. Please report it",
   "error.cancelled": "It was cancelled",

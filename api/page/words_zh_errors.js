@@ -42,6 +42,7 @@ export const ERRORS = {
   "error.schema_mismatch": "正文不符合要求的格式",
   "error.schema_not_checked": "正文的格式未能及时检查完",
   "error.worker_lost": "每次尝试时工作进程都意外退出",
+  "error.check_failed": "正文写完后，Longhand 未能检查",
   "error.text_not_stored": "正文未能保存",
   "error.internal_error": "Longhand 内部出错，请反馈给我们",
   "error.cancelled": "已取消",

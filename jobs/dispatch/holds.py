@@ -30,7 +30,7 @@ from sqlalchemy import (
 from jobs.dispatch.due import BY_ID, RESERVED, RUNNING, using
 from jobs.store.database import Database, insert_into
 from jobs.store.pages import in_portions
-from jobs.tables import batches, holds, jobs
+from jobs.tables import batches, holds, jobs, lanes
 from jobs.webhooks.events import add_hold_events
 
 MOST_REFUSED_PROJECTS = 16
@@ -112,6 +112,8 @@ def pause(
     same upstream becomes the person's, and is not probed any more.
     """
     with database.write() as connection:
+        if kind is HoldKind.UPSTREAM:
+            lock_lanes(connection, target)
         now = database.now()
         held = {"since": now, "reason": "paused", "message": message or f"the {kind} was paused", "held_by": "person"}
         probe = ("probe_at", "probe_seconds", "probe_job", "last_probe", "cut_bytes")
@@ -127,6 +129,14 @@ def pause(
         if changed:
             _add_events(connection, now, kind, target, "batch.held")
         return HoldChange(changed, find_held_batches(connection, kind, target))
+
+
+def lock_lanes(connection: Connection, upstream: str) -> None:
+    """To begin or judge a hold, lock the lanes first, as dispatch does: of two at once the second must see the
+    first, and neither may want the jobs of the other while it has the hold.
+    """
+    of_it = select(lanes.c.model).where(lanes.c.upstream == upstream).order_by(lanes.c.model)
+    connection.execute(of_it.with_for_update())
 
 
 def note_in_jobs(

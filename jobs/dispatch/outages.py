@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, select
 
 from jobs.dispatch.failure import MOST_ALONE, MOST_CUT, MOST_DOUBTED, Failure, Judgement
-from jobs.dispatch.holds import HoldKind
+from jobs.dispatch.holds import HoldKind, lock_lanes
 from jobs.dispatch.others import (
     are_of_another_project,
     do_others_run,
@@ -38,7 +38,6 @@ from jobs.dispatch.upstream_holds import (
     LONGEST_PROBE_SECONDS,
     begin_hold,
     lock_hold,
-    lock_lanes,
     put_off_probe,
 )
 from jobs.dispatch.writing import is_right_address

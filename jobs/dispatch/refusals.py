@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, RowMapping, and_, func, select, update
 
 from jobs.dispatch.due import RUNNING
-from jobs.dispatch.upstream_holds import begin_hold, lock_hold, lock_lanes, put_off_probe
+from jobs.dispatch.holds import lock_lanes
+from jobs.dispatch.upstream_holds import begin_hold, lock_hold, put_off_probe
 from jobs.store.database import Database, insert_into
 from jobs.tables import attempts, jobs, lanes
 

@@ -41,14 +41,6 @@ def lock_hold(connection: Connection, upstream: str) -> RowMapping | None:
     return connection.execute(select(holds).where(_of(upstream)).with_for_update()).mappings().one_or_none()
 
 
-def lock_lanes(connection: Connection, upstream: str) -> None:
-    """To begin or judge a hold, lock the lanes first, as dispatch does: of two at once the second must see the
-    first.
-    """
-    of_it = select(lanes.c.model).where(lanes.c.upstream == upstream).order_by(lanes.c.model)
-    connection.execute(of_it.with_for_update())
-
-
 def begin_hold(
     connection: Connection,
     upstream: str,

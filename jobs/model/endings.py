@@ -13,7 +13,7 @@ MAX_CRASHES = 3
 """A job under which this many workers have died is poison: it ends as `worker_lost`."""
 
 
-WRITTEN_ANEW = frozenset(("schema_mismatch", "not_accepted", "repetition"))
+WRITTEN_ANEW = frozenset(("schema_mismatch", "not_accepted", "repetition", "check_failed"))
 """Errors of a text that was whole, or that would only go on with its loop: the next attempt writes it anew, and
 continues nothing."""
 

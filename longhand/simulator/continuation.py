@@ -2,9 +2,10 @@
 
 It knows two ways to be asked: by a last message of its own (`role: "assistant"`), and by a message of the user behind
 that. In the second case it may be as sloppy as real ones: it greets, opens a code fence again, and repeats its last
-words.
+words, or exactly those that the message quotes.
 """
 
+import ast
 import random
 import re
 from collections.abc import Iterable
@@ -18,7 +19,11 @@ from longhand.simulator.prose import split
 
 _WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff][\w'’]*|[^\s\w]+")
 _ASKS = "cut off"
+_QUOTES = re.compile(r"which are ('(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"),")
+"""The last words in the message that asks for the rest, as Python writes them."""
 _MOST_WORDS = 40
+_OBEYS = 0.3
+"""How often the sloppy model repeats exactly what it is asked to repeat."""
 _LAST, _NEAR = 40, 400
 """A text that is not quite the article's beginning is found in it by so many last characters, so near its length."""
 _GREETINGS = (
@@ -53,7 +58,7 @@ def rest_of(request: ChatRequest, orders: Orders, *, sloppy: bool) -> Iterable[s
     place = _place_in(article, asked.text)
     if place is None or (place == len(article) and not asked.is_for_rest):
         return None
-    before = _sloppy_beginning(asked.text) if sloppy and asked.in_new_message else ""
+    before = _sloppy_beginning(asked.text, request.messages[-1].text) if sloppy and asked.in_new_message else ""
     return [*split(before), *split(article[place:])]
 
 
@@ -83,12 +88,15 @@ def _continued(request: ChatRequest) -> Continued | None:
     return None
 
 
-def _sloppy_beginning(text: str) -> str:
+def _sloppy_beginning(text: str, message: str) -> str:
     """What a sloppy model puts before the rest of this text; the same each time."""
     chance = random.Random(text)  # not a secret, it must repeat
     is_chinese = _CHINESE.search(text[-200:]) is not None
     greeting = "" if chance.random() < 0.6 else _CHINESE_GREETING if is_chinese else chance.choice(_GREETINGS)
     fence = "```\n" if len(_FENCE.findall(text)) % 2 else ""
+    quoted = _QUOTES.search(message)
+    if quoted is not None and chance.random() < _OBEYS:
+        return greeting + fence + str(ast.literal_eval(quoted[1]))
     words = list(_WORD.finditer(text[-4000:]))
     count = min(chance.randint(0, _MOST_WORDS), len(words))
     repeated = text[-4000:][words[-count].start() :] if count else ""

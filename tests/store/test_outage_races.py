@@ -11,7 +11,7 @@ from jobs.lifecycle.lease import claim, claim_many
 from jobs.lifecycle.transitions import retry
 from jobs.store.queries import read_attempts
 from jobs.tables import DEFAULT_PROJECT, holds, lanes
-from tests.store.reserving import reserve
+from tests.store.reserving import reserve, take_due
 from tests.store.store_fixtures import LEASE, REFUSED, Interruption, Store, postgres_store, store, written
 
 __all__ = ["postgres_store", "store"]  # fixtures
@@ -69,3 +69,26 @@ def test_a_job_that_was_reserved_beside_the_beginning_of_a_hold_is_not_claimed(
     assert store.rows()["attempts"] == before
     resume(store.database, kind, target)
     assert store.claim(job_id).attempt == 1
+
+
+def test_a_pause_beside_a_turn_that_takes_the_lost_probe_back_waits_for_it(postgres_store: Store) -> None:
+    """Each had what the other wanted: the pause the hold, the turn the job. PostgreSQL ended one of them."""
+    store = postgres_store
+    job_id = store.reserved()
+    pause(store.database, HoldKind.UPSTREAM, "default")
+    probe = {"held_by": "system", "reason": "away", "probe_at": store.clock.after(90), "probe_job": job_id}
+    with store.database.write() as connection:
+        connection.execute(holds.update().values(**probe))
+        connection.execute(lanes.insert().values(upstream="default", model="m1", updated_at=store.clock.now))
+    reserve(store.database, job_id)
+    store.clock.advance(60)  # its hint is lost
+
+    def pause_it() -> bool:
+        return pause(store.database, HoldKind.UPSTREAM, "default").changed
+
+    with Interruption(store.database, "UPDATE jobs", pause_it) as another:
+        take_due(store.database, 1, hint_seconds=30)
+    assert another.waited_for_us
+    assert another.result()
+    assert store.job(job_id).upstream is None
+    assert [hold.reason for hold in read_holds(store.database)] == ["paused"]

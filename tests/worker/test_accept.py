@@ -113,7 +113,7 @@ ASKED = {"type": "json_schema", "json_schema": {"name": "article", "schema": SCH
 
 
 @pytest.mark.parametrize("options", [{"accept": {"json_schema": SCHEMA}}, {"fields": {"response_format": ASKED}}])
-def test_a_text_that_cannot_be_checked_now_is_kept_and_tried_again(
+def test_a_whole_text_that_cannot_be_checked_now_is_kept_and_written_anew(
     sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
 ) -> None:
     start, starts = FormatCheck._start, []
@@ -125,12 +125,19 @@ def test_a_text_that_cannot_be_checked_now_is_kept_and_tried_again(
         return start(check)
 
     monkeypatch.setattr(FormatCheck, "_start", start_the_second_time)
-    job_id = submit(sqlite_database, max_attempts=2, **options)
-    run_through(sqlite_database, redis_url, job_id, writes(JSON), writes(JSON))
+    job_id = submit(sqlite_database, max_attempts=2, on_interrupt="continue", **options)
+    with (
+        ScriptedUpstream(writes(JSON), writes(JSON)) as upstream,
+        worker_on(sqlite_database, redis_url, upstream, upstream_prefix="assistant") as worker,
+        listening(redis_url, job_id) as ear,
+    ):
+        run_twice(worker, ear, job_id)
+        asked = [exchange.body["messages"] for exchange in upstream.exchanges]
+    assert asked[0] == asked[1]
     job, text = job_and_text(sqlite_database, job_id)
     assert (job.status, job.failures, text) == (JobStatus.COMPLETED, 1, JSON)
     first, _ = history(sqlite_database, job_id)
-    assert (first.outcome, first.error_code, first.bytes) == (AttemptOutcome.FAILED, "internal_error", len(JSON))
+    assert (first.outcome, first.error_code, first.bytes) == (AttemptOutcome.FAILED, "check_failed", len(JSON))
     assert first.usage is not None
     assert first.usage.output_tokens == 7
 
@@ -153,7 +160,7 @@ def test_a_text_whose_checks_others_kill_is_tried_again_and_not_blamed_on_its_sc
     assert len(killed) == MOST_TRIES
     job, text = job_and_text(sqlite_database, job_id)
     assert (job.status, text) == (JobStatus.COMPLETED, JSON)
-    assert [attempt.error_code for attempt in history(sqlite_database, job_id)] == ["internal_error", None]
+    assert [attempt.error_code for attempt in history(sqlite_database, job_id)] == ["check_failed", None]
 
 
 def test_a_batch_has_cost_what_its_rejected_texts_have_cost_too(sqlite_database: Database, redis_url: str) -> None:

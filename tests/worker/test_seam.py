@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker import seam
+from worker.continuation import last_words
 from worker.seam import HELD, Seam, cut_seam
 
 ENGLISH = (
@@ -27,6 +28,15 @@ CODE = (
     "```html\n<ul>\n  <li>\n    <ul>\n      <li>green</li>\n    </ul>\n  </li>\n</ul>\n<br>\n<br>\n```\n\n"
     "```\n0;0\n0;0\n1;0\n```\n\n```c\nif (a) {\n    while (b) {\n        b--;\n    }\n}\n```\n\n"
     "---\n\n---\n\nThat is all of it.\n"
+)
+
+THAI = (
+    "แม่น้ำไหลลงมาจากภูเขา และเมืองทุกแห่งริมฝั่งต่างจดจำน้ำท่วมที่แตกต่างกัน พ่อค้านับถังไม้ขณะที่เด็กๆเฝ้าดูเรือข้ามฟากแล่นไป"
+    "อย่างช้าๆจนถึงเมืองสุดท้ายที่ปลายทางซึ่งไม่มีใครรู้จักชื่อของมันอีกต่อไปแล้ว และทุกคนก็กลับบ้าน "
+)
+GERMAN = (
+    "Der Fluss entspringt früh im Gebirge, und jede Stadt an seinen Ufern erinnert sich an eine andere Überschwemmung. "
+    "Händler zählten Fässer, während Donaudampfschifffahrtsgesellschaftskapitäne auf besseres Wetter warteten.\n"
 )
 
 
@@ -164,3 +174,47 @@ def test_nothing_counts_as_cut_of_an_answer_that_gets_a_space_before_it() -> Non
     seam.feed("Rain is wet.")
     seam.close()
     assert (got, seam.cut, seam.skipped) == ([" Rain is wet."], "", -1)
+
+
+@pytest.mark.parametrize("text", [ENGLISH, CHINESE, CODE, THAI, GERMAN], ids=["en", "zh", "code", "th", "de"])
+def test_the_words_that_the_request_quotes_are_cut_wherever_the_text_was_cut(text: str) -> None:
+    """80 characters stood twice: the quote began inside a word, and a repetition was looked for at words only."""
+    wrong = []
+    for cut in range(90, len(text) - 1):
+        before, rest = text[:cut], text[cut:]
+        if "".join(cut_seam(before, last_words(before) + rest).split()) != "".join(rest.split()):
+            wrong.append(before[-30:] + "<>" + rest[:15])
+    assert wrong == []
+
+
+def test_a_repetition_that_begins_inside_a_word_is_cut_if_it_is_long() -> None:
+    before = "Monks drank tea with condensed milk because it kept them awake all night"
+    assert cut_seam(before, "densed milk because it kept them awake all night, and so on.") == ", and so on."
+    assert cut_seam("He laughed: hahahahahahahahahahahahahahaha", "hahahahahahahahahahahahaha!").endswith("haha!")
+
+
+def test_lines_that_stand_many_times_are_cut_as_often_as_the_request_quotes_them() -> None:
+    line = "The river runs and runs.\n"
+    before = line * 20
+    assert cut_seam(before, last_words(before) + line * 5 + "The end.") == line * 5 + "The end."
+
+
+@given(st.data())
+def test_new_text_that_shares_short_words_with_the_end_is_never_cut(data: st.DataObject) -> None:
+    """It begins with the end of the last word, with other words of the text, or with a few letters of both."""
+    words = st.lists(
+        st.sampled_from(["tea", "a", "leaf", "the", "made", "cup", "of", "stones"]), min_size=3, max_size=40
+    )
+    before = (
+        " ".join(data.draw(words)) + " " + data.draw(st.sampled_from(["overthrow", "steamship", "internationally"]))
+    )
+    ending = before[-data.draw(st.integers(2, 6)) :]
+    new = data.draw(st.sampled_from([ending, "tea", "made of", "cup"])) + " and " + " ".join(data.draw(words))
+    assert cut_seam(before, new) == new
+
+
+@given(st.text(), st.integers(0, 200))
+def test_the_quoted_words_are_the_end_of_the_text_and_never_empty(text: str, spaces: int) -> None:
+    quoted = last_words(text + "x" + " " * spaces)
+    assert quoted.strip()
+    assert (text + "x" + " " * spaces).rstrip().endswith(quoted.rstrip())

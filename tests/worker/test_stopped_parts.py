@@ -65,3 +65,21 @@ def test_a_part_that_breaks_off_while_it_is_held_back_is_asked_for_again_and_cou
     assert (job.status, stored) == (JobStatus.COMPLETED, "One two three.")
     usages = [attempt.usage for attempt in history(sqlite_database, job_id)]
     assert [usage and usage.output_tokens for usage in usages] == [5 + NEW_TOKENS, 5]
+
+
+@pytest.mark.parametrize(("held", "kept"), [(HELD, "One two three four"), ("Here is the re", "One two")])
+def test_a_part_that_breaks_off_at_the_last_attempt_keeps_what_is_new_of_what_was_held_back(
+    sqlite_database: Database, redis_url: str, held: str, kept: str
+) -> None:
+    job_id = submit(sqlite_database, max_continuations=8, max_attempts=1)
+    breaks_off: Script = [*chunked(ROLE, text(held))[:-1], Cut()]
+    with (
+        ScriptedUpstream(part("One two"), breaks_off) as upstream,
+        worker_on(sqlite_database, redis_url, upstream.url, "none") as worker,
+    ):
+        worker.run(job_id)
+    job, stored = job_and_text(sqlite_database, job_id)
+    assert (job.status, stored) == (JobStatus.FAILED, kept)
+    [attempt] = history(sqlite_database, job_id)
+    assert attempt.usage is not None
+    assert attempt.usage.output_tokens == 5 + Tokenizers(None).count_text(MODEL, held).tokens

@@ -41,6 +41,7 @@
     Longhand's own, stored as a job's error like those of its upstream:
 
       + InternalError             a fault of Longhand (`worker/finalize.py`)
+        - CheckFailed             a whole text could not be checked
         - NotStoredError          the database refuses the text: not retryable
       + SchemaMismatch            the text is not what `response_format` asks for (these: `worker/answer_check.py`)
       + SchemaNotChecked          that check took too long: not retryable
