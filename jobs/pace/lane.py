@@ -194,7 +194,7 @@ class Lane:
         return self.state.tokens.opens_at(amount, self.token_rate(now), now)
 
     def _lead(self, lead: float, now: float) -> float:
-        is_searching = self._known(now) is None and self.state.rate.is_searching()
+        is_searching = self._known(now) is None and self.token_rate(now) is None and self.state.rate.is_searching()
         return min(lead, SEARCH_LEAD) if is_searching else lead
 
     def _known(self, now: float) -> float | None:
