@@ -39,7 +39,7 @@ from worker.waiting_checks import WaitingChecks
 log = getLogger(__name__)
 
 LOOK_SECONDS = 0.5
-"""How often a part that waits looks whether jobs still wait for the pace of its lane."""
+"""How often, at least, a part that waits looks whether there is a place for it."""
 
 _Wanted = tuple[str, list[datetime]]
 """A job to claim, and when that was tried already: a claim may be made although the database reports an error."""
@@ -164,9 +164,18 @@ class AttemptRunner:
             if seconds > 0:
                 await asyncio.sleep(min(seconds, LEAD_SECONDS))
 
-    async def _wait_for_part(self, running: ActiveAttempt) -> None:
-        while (seconds := self._reporter.early_by(running.claimed, running.used)) > 0:  # noqa: ASYNC110  # nothing says it
-            await asyncio.sleep(min(seconds, LOOK_SECONDS))
+    async def _wait_for_part(self, running: ActiveAttempt, tokens: int) -> None:
+        """Until there is a place for it in the limits of its lane."""
+        ready_at, claimed = self._reporter.now(), running.claimed
+        with self._reporter.waiting(claimed):
+            while not (place := self._reporter.book(claimed, running.used, tokens, ready_at)).is_booked:  # noqa: ASYNC110  # nothing says it
+                await asyncio.sleep(min(place.seconds, LOOK_SECONDS))
+        try:
+            if place.seconds > 0:
+                await asyncio.sleep(place.seconds)
+        except asyncio.CancelledError:
+            self._reporter.give_place_back(claimed, tokens)
+            raise
 
     async def _stream(
         self,
@@ -203,7 +212,7 @@ class AttemptRunner:
             if part is None:
                 await self._wait_until(running.claimed.send_at)
             else:
-                await self._wait_for_part(running)
+                await self._wait_for_part(running, part.estimated_tokens)
             async with self._upstreams.use(spec) as upstream:
                 tokens = None if part is None else part.estimated_tokens
                 running.sent = sent = self._reporter.send(running.claimed, running.used, tokens, spec.address_mark)

@@ -4,13 +4,14 @@ The reports are kept in memory until a round of dispatch writes them. Where jobs
 upstream is held, a round begins at once.
 """
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.lanes import Lanes
+from jobs.dispatch.part_places import Place
 from jobs.dispatch.rounds import Key
 from jobs.dispatch.turn_costs import Ended
 from jobs.dispatch.upstream_holds import proof_bytes
@@ -48,28 +49,49 @@ class LaneReporter:
         ended = Ended(claimed.job.project, seconds, used.tokens, used.requests, claimed.reserved_tokens)
         self.lanes.note((claimed.upstream, claimed.job.model), LaneNews(ended=[ended]))
 
-    def early_by(self, claimed: Claimed, used: "Used") -> float:
-        """For how many seconds the next part of its text should wait. Nobody reserves a part: if short ones were sent
-        as soon as they could be, they would have all requests or tokens of their lane. So while others wait for these,
-        parts take no more than the share of their project.
+    def book(self, claimed: Claimed, used: "Used", tokens: int, ready_at: datetime) -> Place:
+        """A place for the next part of its text, which is ready since then. Nobody reserves a part: if short ones were
+        sent as soon as they could be, they would have all requests or tokens of their lane. So they keep to its limits,
+        and while others wait for these, to the share of their project.
         """
         key = claimed.upstream, claimed.job.model
-        least = self.lanes.least_seconds(key, claimed.job.project, used.tokens, used.requests)
-        lasted = (self.now() - used.began_at).total_seconds() if used.began_at is not None else least
-        return max(0.0, least - lasted)
+        project, last_at = claimed.job.project, (used.last_at or ready_at).timestamp()
+        due_at = self.lanes.parts.due_at(key, project, used.last_tokens, last_at, ready_at.timestamp())
+        place = self.lanes.parts.book(key, project, tokens, due_at)
+        if place.is_booked:
+            sent_at = self.now().timestamp() + place.seconds
+            self.lanes.note(key, LaneNews([Unplanned(sent_at, tokens)]))
+        elif place.is_stale:
+            self.lanes.note(key, LaneNews())  # so that it has a turn
+        if place.is_stale or (place.is_booked and place.seconds > 0):  # the other processes are to know
+            self.wake()
+        return place
+
+    @contextmanager
+    def waiting(self, claimed: Claimed) -> Iterator[None]:
+        """The next part of its text has no place yet."""
+        of = claimed.upstream, claimed.job.project
+        self.lanes.parts.waiting[of] += 1
+        try:
+            yield
+        finally:
+            self.lanes.parts.waiting[of] -= 1
+            if not self.lanes.parts.waiting[of]:
+                del self.lanes.parts.waiting[of]
+
+    def give_place_back(self, claimed: Claimed, tokens: int) -> None:
+        """A part is not sent that had one."""
+        self.lanes.note((claimed.upstream, claimed.job.model), LaneNews([Unsent(self.now().timestamp(), tokens)]))
 
     def send(
         self, claimed: Claimed, used: "Used", unplanned_tokens: int | None = None, address_mark: str = ""
     ) -> "Sent":
         """A request goes upstream at this moment; its end adds to what its turn has `used`. With `unplanned_tokens` it
-        is for the next part of a text: it has its place in flight, and no reservation of the lane's limits, so it takes
-        these now.
+        is for the next part of a text, which has booked its place.
         """
-        used.began_at = used.began_at or self.now()
         tokens = claimed.reserved_tokens if unplanned_tokens is None else unplanned_tokens
         sent = Sent(self, claimed, tokens, used, address_mark)
-        if unplanned_tokens is not None:
-            self.lanes.note(sent.key, LaneNews([Unplanned(sent.sent_at.timestamp(), tokens)]))
+        used.last_at = sent.sent_at
         return sent
 
 
@@ -79,8 +101,10 @@ class Used:
 
     tokens: int = 0
     requests: int = 0
-    began_at: datetime | None = field(default=None, compare=False)
-    """When the first was sent."""
+    last_tokens: int = field(default=0, compare=False)
+    """What the last of them used."""
+    last_at: datetime | None = field(default=None, compare=False)
+    """When that was sent."""
 
 
 class Sent:
@@ -165,7 +189,8 @@ class Sent:
         else:
             reports.append(Finished(sent_at, moment, self._reserved_tokens, used, output))
         proved_at, wrote_at = (self.sent_at, at) if isinstance(outcome, Ending) else (None, None)
-        self._of_turn.tokens += self._reserved_tokens if used is None else used
+        self._of_turn.last_tokens = self._reserved_tokens if used is None else used
+        self._of_turn.tokens += self._of_turn.last_tokens
         self._of_turn.requests += 1
         self._note(LaneNews(reports, proved_at=proved_at, wrote_at=wrote_at))
         if refused:

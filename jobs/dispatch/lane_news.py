@@ -9,6 +9,7 @@ from typing import Self
 from jobs.dispatch.choice import Chosen
 from jobs.dispatch.holds import Hold, HoldKind
 from jobs.dispatch.turn_costs import Ended, TurnCosts
+from jobs.pace.lane import Lane
 from jobs.pace.reports import Report
 from jobs.upstreams import UpstreamSpec
 
@@ -128,6 +129,10 @@ class LaneTurn:
     """The news lifted the hold of the upstream: the batches to publish that to."""
     prices: TurnCosts | None = None
     """What requests and tokens cost there, if there are too few of them."""
+    prices_of_all: TurnCosts | None = None
+    """The same of those that all models of the upstream share."""
+    paces: tuple[Lane, Lane | None] | None = None
+    """The lane, and what its upstream declares, as they were left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,11 @@ from jobs.dispatch.due_lanes import DueLanes
 from jobs.dispatch.holds import Hold, HoldKind
 from jobs.dispatch.lane_news import LaneNews, LaneTurn, LaneWish, UnwrittenNews
 from jobs.dispatch.lane_rooms import LaneRooms
+from jobs.dispatch.part_places import PartPlaces
 from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
 from jobs.dispatch.rounds import Key, Round, View
 from jobs.dispatch.shares import MOST_MODELS, StreamShares
-from jobs.dispatch.turn_costs import Ended, Short
+from jobs.dispatch.turn_costs import Ended
 from jobs.dispatch.upstream_changes import UpstreamChanges
 from jobs.dispatch.upstream_total import UNLIMITED
 from jobs.dispatch.upstream_turns import UpstreamTurns
@@ -67,7 +68,7 @@ class Lanes:
         self._waiting = WaitingModels(MOST_MODELS)
         self._in_flight: dict[Key, int] = {}
         self._crowded: set[Key] = set()
-        self._short: dict[Key, Short] = {}
+        self.parts = PartPlaces(database, self._turns, self._due)
         self._held: dict[str, Hold] = {}
         self._turn_seconds = 0.0
 
@@ -96,6 +97,7 @@ class Lanes:
         if turn is None:
             self._news.put_back(key, news)
             return False
+        self.parts.see(key, turn)
         with self._lock:
             self._over += [(key[0], *ended) for ended in turn.ended]
         return True
@@ -107,15 +109,6 @@ class Lanes:
     def is_eager(self, key: Key) -> bool:
         """Whether news of this lane should be written at once: jobs wait for its pace, or its upstream is held."""
         return key in self._crowded or key[0] in self._held
-
-    def least_seconds(self, key: Key, project: str, tokens: int, requests: int) -> float:
-        """How long a turn has lasted, at least, before its next request goes: what it has used of limits that others
-        wait for is then no more than its project's share, if all its turns there use as much.
-        """
-        short = self._short.get(key)
-        if short is None or not short.is_so(self._database.now().timestamp()):
-            return 0.0
-        return short.least_seconds(project, self._turns.open_turns(key[0], project), tokens, requests)
 
     def reserve(self, free: int, most_crashes: int, behind: Collection[str] = ()) -> Round:
         """Reserve jobs for up to `free` streams, less the hints that are under way already; none of the projects that
@@ -156,6 +149,8 @@ class Lanes:
                 if turn is not None:
                     free -= len(turn.reserved)
                     self._note_turn(wish, turn, weights, shared)
+                    self.parts.see(key, turn)
+                    self.parts.note_short(wish, turn, view, self._in_flight, weights)
             if free <= 0 or monotonic() > until:
                 break
         if done.reserved and (has_more or monotonic() > until):
@@ -239,10 +234,6 @@ class Lanes:
         if turn.room <= 0 and wish.projects:
             self._crowded.add(wish.key)
             done.look(turn.look_at)
-            if turn.prices is not None:
-                now = self._database.now().timestamp()
-                self._short = {key: one for key, one in self._short.items() if one.is_so(now)}
-                self._short[wish.key] = Short(turn.prices, frozenset(wish.projects), now)
         if turn.lifted is not None:
             done.lifted = True
             done.batch_ids.update(turn.lifted)

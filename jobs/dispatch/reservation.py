@@ -120,8 +120,9 @@ class _Turn:
             self._store(restarts=restarts)
         next_at = max(lane.next_at(self._in_flight, moment, needed), self._total.next_at(needed))
         look_at = datetime.fromtimestamp(next_at, self._now.tzinfo)
-        rest = self._is_short_of_all, lifted, costs if lane.state.is_short(moment) or self._total.is_short() else None
-        return LaneTurn(chosen, self._in_flight, room, look_at, self._costs, ended, *rest)
+        prices = costs if lane.state.is_short(moment) else None, self._total.prices(wish.streams)
+        told = self._is_short_of_all, lifted, *prices, (lane, self._total.lane)
+        return LaneTurn(chosen, self._in_flight, room, look_at, self._costs, ended, *told)
 
     def _store(self, *, restarts: bool) -> None:
         noted = news_columns(self._row, self._wish.news) | ({"restart": False} if restarts else {})
@@ -215,8 +216,7 @@ class _Turn:
             taken = 0 if send_at is None else tokens  # of a probe that goes although there is no room
             at = now if send_at is None else datetime.fromtimestamp(max(send_at, self._moment), now.tzinfo)
             chosen.append(job)
-            of_upstream = {"of_upstream": wish.spec.name}
-            places.append({"of_id": job.id, "of_tokens": taken, "at": at} | of_upstream)
+            places.append({"of_id": job.id, "of_tokens": taken, "at": at, "of_upstream": wish.spec.name})
         if chosen:
             connection.execute(_reserving(), places)
             costs = TurnCosts.of(self._lane, self._total.lane, self._moment, wish.streams)

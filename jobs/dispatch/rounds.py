@@ -90,6 +90,16 @@ class View:
         in_flight, moment = self.streams(key), now.timestamp()
         return self.lane(key, spec, in_flight, moment).room(in_flight, moment, LEAD_SECONDS)
 
+    def startable(self, spec: UpstreamSpec, in_flight: Mapping[Key, int], moment: float) -> dict[str, set[str]]:
+        """The projects of jobs that no person holds and that their lane has streams for, by model."""
+        found: dict[str, set[str]] = {}
+        for model, projects in self.waiting.items():
+            key = spec.name, model
+            held, has = self.held(key), in_flight.get(key, 0)
+            if spec.takes(model) and not held.model and has < self.lane(key, spec, has, moment).most_streams():
+                found[model] = set(projects) - held.projects
+        return found
+
     def held(self, key: Key) -> Held:
         return Held.of(self.holds, key)
 

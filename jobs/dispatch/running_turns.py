@@ -34,6 +34,8 @@ class RunningTurns:
         self._database = database
         self._look_at = 0.0
         self._in_flight = Counter[Of]()
+        self.continued: frozenset[Of] = frozenset()
+        """The projects with a text that may go on in a next request."""
         self._too_many: dict[Of, tuple[float, float]] = {}
         """Since when there are more turns than jobs in flight, and how many more there were at least."""
 
@@ -53,6 +55,7 @@ class RunningTurns:
         for row in running:
             lasts = max(0.0, (now - (row.hinted_at or now)).total_seconds())
             seconds.setdefault((row.upstream, row.project), []).append(lasts)
+        self.continued = frozenset((row.upstream, row.project) for row in running if row.max_continuations)
         self._in_flight = Counter((row.upstream, row.project) for row in (*running, *reserved))
         return seconds
 
@@ -76,7 +79,8 @@ class RunningTurns:
 
 @cache
 def _running() -> Select[Any]:
-    some = select(jobs.c.upstream, jobs.c.project, jobs.c.hinted_at).where(RUNNING, _of_some())
+    columns = (jobs.c.upstream, jobs.c.project, jobs.c.hinted_at, jobs.c.max_continuations)
+    some = select(*columns).where(RUNNING, _of_some())
     return some.with_hint(jobs, **using("jobs_running"))
 
 

@@ -1,5 +1,6 @@
 """What a project's turn at an upstream costs: the largest share that it takes of what there is to share out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -68,17 +69,19 @@ class Short:
     """
 
     prices: TurnCosts
-    projects: frozenset[str]
-    """Those that waited."""
+    waited: frozenset[str]
+    """The projects that have a share, whether their jobs waited or parts of their texts may."""
+    weights: Mapping[str, float]
     at: float
 
     def is_so(self, now: float) -> bool:
         return now - self.at < STILL_SHORT_SECONDS
 
-    def least_seconds(self, project: str, turns: float, tokens: int, requests: int) -> float:
-        """How long one of so many turns of a project has lasted, when what they have all used is its share."""
-        share = self.prices.streams / len({project, *self.projects})
-        return turns / share * self.prices.of_used(tokens, requests)
+    def least_seconds(self, project: str, tokens: int) -> float:
+        """For how long a request of so many tokens is all that the share of a project allows."""
+        of_all = sum(self.weights.get(one, 1.0) for one in {project, *self.waited})
+        share = self.prices.streams * self.weights.get(project, 1.0) / of_all
+        return self.prices.of_used(tokens, requests=1) / share
 
 
 def _known_streams(lane: Lane) -> int | None:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, RowMapping
 
 from jobs.dispatch.due import InFlight
 from jobs.dispatch.lane_rows import read_lane, store_lane
+from jobs.dispatch.turn_costs import TurnCosts
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Refused, Report, Unplanned, Unsent
 from jobs.upstreams import UpstreamSpec
@@ -66,8 +67,11 @@ class UpstreamTotal:
     def room(self, lead: float) -> int:
         return self.lane.room(self.in_flight, self.moment, lead) if self.lane is not None else UNLIMITED
 
-    def is_short(self) -> bool:
-        return self.lane is not None and self.lane.state.is_short(self.moment)
+    def prices(self, streams: int) -> TurnCosts | None:
+        """What requests and tokens cost there, if there are too few of them."""
+        if self.lane is None or not self.lane.state.is_short(self.moment):
+            return None
+        return TurnCosts.of(self.lane, None, self.moment, streams)
 
     def reserve(self, tokens: int, lead: float, estimated: int) -> float | None:
         """Take one request and its tokens; when it may be sent, or None: not now."""

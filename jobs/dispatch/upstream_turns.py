@@ -113,6 +113,10 @@ class UpstreamTurns:
         turns = self._turns.get(upstream)
         return 1.0 if turns is None else turns.open_turns(project)
 
+    def continued(self, upstream: str) -> set[str]:
+        """The projects with texts there that may go on in parts, in any process."""
+        return {project for name, project in self._running.continued if name == upstream}
+
     def in_order(self, upstream: str, projects: Iterable[str]) -> list[str]:
         """These, the one that is next first."""
         return sorted(projects, key=partial(Ahead(self._turns, self._due).place, upstream))

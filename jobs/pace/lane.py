@@ -24,12 +24,9 @@ JUDGE_SECONDS = 0.12
 starts."""
 LONGEST_LOOK = 1.0
 FULL_LOOK = 0.25
-"""How soon a lane is looked at again whose streams are all taken. The end of one wakes the process that had it; this is
-for the others, if that one gives its stream to another lane.
-"""
+"""A lane whose streams are all taken is looked at again so soon, by processes that the end of one does not wake."""
 SEARCH_LEAD = 0.03
-"""No further ahead is planned while a limit is searched: what is planned when the first refusal comes is refused, too.
-"""
+"""While a limit is searched, no further ahead: what is planned when the first refusal comes is refused, too."""
 CLOCK_STEP = 2.0
 BELIEVED_SECONDS = 5.0
 """So many seconds' tokens are taken at most for what the first requests of a lane allow."""
@@ -104,8 +101,7 @@ class Lane:
             state.window.restart()
 
     def room(self, in_flight: int, now: float, lead: float = 0.0) -> int:
-        """How many more requests may start now: by the window, the request rate and a pause. Tokens are asked by
-        `reserve`."""
+        """How many more requests may start now: by the window, the request rate and a pause. `reserve` asks for tokens."""
         self._advance(now)
         state, lead = self.state, self._lead(lead, now)
         if now < state.paused_until or state.is_waiting():
@@ -125,8 +121,7 @@ class Lane:
         return round(self.state.tokens.expect(max(0, estimated_tokens), self.token_rate(now)))
 
     def reserve(self, tokens: int, now: float, lead: float = 0.0, estimated: int | None = None) -> float | None:
-        """Take one request and these tokens, which `expect` gave for `estimated`. The time to send it at (`now`, or at
-        most `lead` later); None: no room now."""
+        """Take one request and these tokens, which `expect` gave for `estimated`. When to send it, or None."""
         self._advance(now)
         state, lead = self.state, self._lead(lead, now)
         known, amount, token_rate = self._known(now), max(0, tokens), self.token_rate(now)
@@ -142,6 +137,13 @@ class Lane:
         if state.in_a_row >= TRIAL_AFTER:
             state.paused_until = now + TRIAL_SECONDS
         return send_at
+
+    def blocked_for(self, tokens: int, now: float, lead: float = 0.0) -> float:
+        """For how many seconds `reserve` gives no place, if nobody else takes one. 0: it gives one now."""
+        self._advance(now)
+        state, lead = self.state, self._lead(lead, now)
+        opens = max(state.rate.opens_at(self._known(now), now), self._tokens_at(tokens, now)) - lead
+        return max(opens, state.paused_until, state.judge_at if state.is_waiting() else now, now) - now
 
     def release(self, reserved_tokens: int, now: float) -> None:
         """Give back a reservation that was never sent: a hint that was lost, a job that was cancelled before."""
@@ -192,7 +194,7 @@ class Lane:
         return self.state.tokens.opens_at(amount, self.token_rate(now), now)
 
     def _lead(self, lead: float, now: float) -> float:
-        is_searching = self._known(now) is None and self.state.rate.is_searching()
+        is_searching = self._known(now) is None and self.token_rate(now) is None and self.state.rate.is_searching()
         return min(lead, SEARCH_LEAD) if is_searching else lead
 
     def _known(self, now: float) -> float | None:
@@ -205,10 +207,8 @@ class Lane:
     def _advance(self, now: float) -> None:
         if now < self.state.at - CLOCK_STEP:
             self.state = forget_times(self.state, now)
-        state = self.state
-        state.at = max(state.at, now)
-        state.rate.log.advance(now if state.judged is None else min(now, state.judge_at))
-        state.tokens.advance(self.token_rate(now), now)
+        self.state.advance(now)
+        self.state.tokens.advance(self.token_rate(now), now)
 
     def _accepted(self, report: Accepted, now: float) -> None:
         state = self.state

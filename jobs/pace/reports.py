@@ -77,10 +77,11 @@ class Unsent:
 
 @dataclass(frozen=True, slots=True)
 class Unplanned:
-    """A running job sent a request that no reservation stands for: for the next part of its text. It keeps its place
+    """A running job has a place for a request that no reservation stands for: for the next part of its text. It stays
     in flight, and takes a request and its tokens from the lane's limits as any other."""
 
     at: float
+    """When it is sent."""
     estimated_tokens: int
 
 

@@ -26,6 +26,14 @@ TRY_SECONDS, PROBE_SECONDS = 10.0, 300.0
 SHORT_SECONDS = 2.0
 """What held a request back so lately is short."""
 
+PLANNED_AHEAD = 2.0
+"""The next part of a text takes its place at most so long before."""
+
+OWED_SECONDS = 61.0
+"""No place is further ahead than the slowest limit, one a minute, sets the next one. A version before gave parts of
+texts places without waiting for them, and a lane stood still until all of these had passed.
+"""
+
 WRITING_SECONDS = 3.5
 """A lane that got text so lately is being written. Workers look every second, and note it again where the row's time is
 older than 1.5 s (`worker/growth.py`).
@@ -79,6 +87,11 @@ class State(msgspec.Struct):
     address: str = ""
     """The mark of the address at which a request was accepted last; versions before do not keep it."""
 
+    def advance(self, now: float) -> None:
+        self.at = max(self.at, now)
+        self.rate.log.advance(now if self.judged is None else min(now, self.judge_at))
+        self.rate.next_slot = min(self.rate.next_slot, max(self.at, self.paused_until) + OWED_SECONDS)
+
     def is_waiting(self) -> bool:
         """Whether nothing may start until a refusal is judged. The first after many accepted ones holds up none."""
         return self.judged is not None and (self.streak < STREAK or self.judged_refusals > 1)
@@ -122,7 +135,9 @@ fault: 17 of 20 processes in which eight threads began together).
 
 def not_ahead(report: Report, now: float) -> Report:
     """The same report, with no time after `now`: a process's clock may be a little ahead, or may have been set back."""
-    if isinstance(report, Observed | Unplanned | Unsent):
+    if isinstance(report, Unplanned):  # it has its place, and waits for that
+        return replace(report, at=min(report.at, now + PLANNED_AHEAD))
+    if isinstance(report, Observed | Unsent):
         return report if report.at <= now else replace(report, at=now)
     if report.at <= now and report.sent_at <= report.at:
         return report

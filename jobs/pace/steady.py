@@ -63,6 +63,7 @@ class SteadyLane(Lane):
     restart = _steady(Lane.restart)
     limited_by = _steady(Lane.limited_by)
     next_at = _steady(Lane.next_at)
+    blocked_for = _steady(Lane.blocked_for)
     estimate_output = _steady(Lane.estimate_output)
     most_streams = _steady(Lane.most_streams)
     token_rate = _steady(Lane.token_rate)

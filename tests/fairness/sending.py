@@ -1,5 +1,6 @@
 """What becomes of the requests of a play: texts, failures, refusals, outages."""
 
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from jobs.settings import Settings
 from tests.fairness.running import Text
 from tests.store.store_fixtures import USAGE, written
 from worker.active_attempts import ActiveAttempt, ActiveAttempts
+from worker.attempt import LOOK_SECONDS
 from worker.failed_attempts import FailedAttempts
 from worker.reports import Sent
 from worker.upstream.ending import Ending, ReportedUsage
@@ -88,11 +90,21 @@ class Sending:
         sent.end(Ending("stop", usage, None, None))
         if text.part < member.parts:
             text.part += 1
-            self.send(text)
+            self._send_part(text, self._play.clock.now)
             return
         own = (self._play.database, text.claimed.job.id, text.claimed.attempt)
         assert transitions.finish(*own, written("text", usage=USAGE))
         self._play.leave(text)
+
+    def _send_part(self, text: Text, ready_at: datetime) -> None:
+        """Once it has a place."""
+        play = self._play
+        if text.worker.is_dead or play.texts.get(text.claimed.job.id) is not text:
+            return
+        member = play.mix.members[text.member]
+        place = text.worker.reporter.book(text.claimed, text.used, member.prompt + member.output, ready_at)
+        after = partial(self.send, text) if place.is_booked else partial(self._send_part, text, ready_at)
+        play.at(play.now + (place.seconds if place.is_booked else min(place.seconds, LOOK_SECONDS)), after)
 
     def _fail(self, text: Text, sent: Sent, error: UpstreamError) -> None:
         if not self._is_live(text, sent):

@@ -138,3 +138,14 @@ def test_a_clock_that_is_set_back_costs_nothing_that_was_learned_of_tokens() -> 
     tokens = lane.state.tokens
     assert (tokens.unstated.learned, tokens.output_share, tokens.mean_used) == (50.0, 0.75, 300.0)
     assert lane.next_at(0, 501.0) <= 506.0
+
+
+def test_what_a_version_before_took_without_waiting_keeps_nobody_for_more_than_a_minute() -> None:
+    """It gave parts of texts places that were minutes ahead. A pause is kept, however long it is."""
+    lane = Lane.new(LaneLimits(requests_per_minute=120), 100.0)
+    lane.state.rate.next_slot = 900.0
+    restarted = Lane.from_json(lane.to_json(), LaneLimits(requests_per_minute=120))
+    assert 60 <= restarted.blocked_for(0, 100.0) <= 61
+    restarted.apply([Refused(100.0, 100.0, 600.0, 1, 0)], 0, 100.0)
+    restarted.apply([], 0, 101.0)
+    assert restarted.blocked_for(0, 101.0) == pytest.approx(599.0, abs=0.1)

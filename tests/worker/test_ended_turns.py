@@ -46,21 +46,21 @@ def test_while_others_wait_the_parts_of_a_text_take_no_more_than_a_share(
     sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before, short parts took the requests of their lane as soon as each could be sent, and nobody else started."""
-    job_id, asked = submit(sqlite_database, max_continuations=8), list[tuple[int, int]]()
+    job_id, asked = submit(sqlite_database, max_continuations=8), list[int]()
     parts = [part("One ", completion=5), part("two ", completion=100), part("three.", end=WHOLE)]
 
-    def least_seconds(_key: tuple[str, str], _project: str, tokens: int, requests: int) -> float:
-        asked.append((tokens, requests))
-        return max(0.005 * tokens, 0.25 * requests)
+    def least_seconds(_key: tuple[str, str], _project: str, tokens: int) -> float:
+        asked.append(tokens)
+        return max(0.005 * tokens, 0.25)  # of the only text of its project
 
     with ScriptedUpstream(*parts) as upstream, worker_on(sqlite_database, redis_url, upstream.url) as worker:
         told = news_of(worker, monkeypatch)
-        monkeypatch.setattr(worker.lanes, "least_seconds", least_seconds)
+        monkeypatch.setattr(worker.lanes.parts, "least_seconds", least_seconds)
         worker.run(job_id)
     first, second, third = (report.sent_at for report in reports_in(told) if isinstance(report, Finished))
-    assert list(dict.fromkeys(asked)) == [(15, 1), (125, 2)]
+    assert list(dict.fromkeys(asked)) == [15, 110]
     assert second - first >= 0.25, "a request"
-    assert third - first >= 0.005 * 125, "what they used in tokens"
+    assert third - first >= 0.25 + 0.005 * 110, "what the second used in tokens"
     assert job_and_text(sqlite_database, job_id) == (ANY, "One two three.")
 
 
