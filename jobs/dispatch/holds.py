@@ -124,11 +124,13 @@ def pause(
         )
         changed = connection.execute(stored.returning(holds.c.kind)).first() is not None
         note_in_jobs(connection, kind, target, RESERVED, "jobs_reserved", hinted_at=None)
-        if release_running:
-            note_in_jobs(connection, kind, target, RUNNING, "jobs_running", release_requested_at=now)
         if changed:
             _add_events(connection, now, kind, target, "batch.held")
-        return HoldChange(changed, find_held_batches(connection, kind, target))
+        change = HoldChange(changed, find_held_batches(connection, kind, target))
+    if release_running:  # without the lanes, for which a failed attempt waits while it has its job
+        with database.write() as connection:
+            note_in_jobs(connection, kind, target, RUNNING, "jobs_running", release_requested_at=now)
+    return change
 
 
 def lock_lanes(connection: Connection, upstream: str) -> None:
