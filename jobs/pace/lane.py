@@ -101,7 +101,7 @@ class Lane:
             state.window.restart()
 
     def room(self, in_flight: int, now: float, lead: float = 0.0) -> int:
-        """How many more requests may start now: by the window, the request rate and a pause. `reserve` asks for tokens."""
+        """How many more may start now: by the window, the request rate and a pause. `reserve` asks for tokens."""
         self._advance(now)
         state, lead = self.state, self._lead(lead, now)
         if now < state.paused_until or state.is_waiting():
