@@ -45,13 +45,15 @@ def read_plainly(stream: bytes) -> list[bytes]:
 
     A line that is a whole JSON object or `[DONE]` is an event, with `data:` or without; at the end of the body an event
     whose lines all ended counts, and an unended line of `[DONE]` or of a whole JSON object. A BOM in front of a line is
-    nothing.
+    nothing, and so is what some write in front of `data:` with an object: `[stream] `.
     """
     stream = stream.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     *lines, unended = (re.sub(rb"^(\xef\xbb\xbf)+", b"", line) for line in stream.split(b"\n"))
     events: list[bytes] = []
     data = b""
     for line in lines:
+        if not line.startswith(b":"):  # a comment
+            line = re.sub(rb"^\W*(\w+\]\s*)?data\s*:\s*(?=\{)", b"data:", line)  # noqa: PLW2901  # as it is read
         name, _, value = line.partition(b":")
         is_whole = is_object(data[:-1]) or data[:-1] == b"[DONE]"
         if data and (
@@ -99,6 +101,9 @@ def test_any_cutting_of_the_bytes_gives_the_events_of_the_standard(stream: bytes
 
 
 @given(stream=STREAMS)
+@example(stream=b' data: {"a": 1}\n')
+@example(stream=b'\x00data: {"a": 1}\n:data: {"a": 1}\n\n')
+@example(stream=b'[DONE]data: {"a": 1}\n')
 def test_single_bytes_give_the_same_events(stream: bytes) -> None:
     assert parse([stream[i : i + 1] for i in range(len(stream))]) == read_plainly(stream)
 
