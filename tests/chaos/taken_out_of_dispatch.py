@@ -74,7 +74,7 @@ MUTANTS = (
     ),
     Mutant(
         "two failures at once that do not see each other",
-        [("jobs/dispatch/upstream_holds.py", "    connection.execute(of_it.with_for_update())\n", "")],
+        [("jobs/dispatch/holds.py", "    connection.execute(of_it.with_for_update())\n", "")],
         ["store/test_outage_races.py::test_of_two_streams_that_are_cut_at_once_the_second_says_that_it_was_the_upstream"],
     ),
     Mutant(
