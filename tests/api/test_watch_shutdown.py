@@ -24,11 +24,14 @@ pytestmark = [pytest.mark.usefixtures("either_text"), pytest.mark.chaos]
 
 @contextmanager
 def api_process(database_url: str, redis_url: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    port = free_port()
     environ = {**os.environ, "LONGHAND_DATABASE_URL": database_url, "LONGHAND_REDIS_URL": redis_url}
-    process = subprocess.Popen([sys.executable, "-m", "api", "--port", str(port)], env=environ)
+    for _ in range(5):
+        port = free_port()
+        process = subprocess.Popen([sys.executable, "-m", "api", "--port", str(port)], env=environ)
+        wait_until(lambda: process.poll() is not None or answers(port))  # noqa: B023  # called at once
+        if process.poll() is None:  # else somebody else took the port meanwhile
+            break
     try:
-        wait_until(lambda: answers(port))
         yield process, port
     finally:
         process.kill()
