@@ -69,7 +69,7 @@ async def post_response(
         return await turns.run(_show, services, stored, headers=accepted_headers(accepted))
     with PostedJob(services, caller, key) as posted:
         stored = await posted.submit(turns, partial(_submit, services, caller.project, request, key))
-        # By its id: a request may be long, and who waits is to hold none.
+        # By its id: a request may be long, and a client that waits must not hold one.
         erase = partial(_erase_unstored, services, stored.id, caller.project)
         if not request.stream:
             erase_if = None if request.is_stored else erase

@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 _OPENING = re.compile(r"((?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*)(`{3,}|~{3,})(.*)")
 _CLOSING = re.compile(r"([ \t>]*)(`{3,}|~{3,})\s*$")
-
-
 _MARKER = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])(?:[ \t]|$)")
 _INDENTED = re.compile(r"(?: {0,3}\t| {4})")
 _WORDS = re.compile(r"[ \t]*[^\s={]+(?:[ \t]+[^\s={]+)+\s*")

@@ -76,8 +76,8 @@ class PartPlaces:
     def note_short(
         self, wish: LaneWish, turn: LaneTurn, view: View, in_flight: Mapping[Key, int], weights: Mapping[str, float]
     ) -> None:
-        """Who waits for requests or tokens, of the lane or of all models: whose jobs may start and could have a stream.
-        `in_flight`: so many each lane has.
+        """Note which projects wait for requests or tokens, of the lane or of all models: those with jobs that may start
+        and could have a stream. `in_flight`: how many streams each lane has.
         """
         now, name = self._now(), wish.spec.name
         has_prices = turn.prices is not None or turn.prices_of_all is not None
@@ -93,7 +93,8 @@ class PartPlaces:
         if turn.prices_of_all is not None and of_all:
             short[name, ALL_MODELS] = Short(turn.prices_of_all, frozenset(of_all | continued), weights, now)
         self._short = short
-        self._booked_at = {of: at for of, at in self._booked_at.copy().items() if now - at < REMEMBERED_SECONDS}
+        with self._lock:  # parts book meanwhile
+            self._booked_at = {of: at for of, at in self._booked_at.items() if now - at < REMEMBERED_SECONDS}
 
     def least_seconds(self, key: Key, project: str, tokens: int) -> float:
         """How long a project has its share of limits that others wait for used by one request of so many tokens."""
@@ -128,8 +129,9 @@ class PartPlaces:
             blocked = max((pace.blocked_for(tokens, now, lead) for pace in paces), default=0.0)
             at = max((pace.reserve(tokens, now, lead) or now for pace in paces), default=now) if blocked <= 0 else now
             is_stale = blocked > 0 and now - self._seen_at.get(key, now) >= FRESH_SECONDS
+            if blocked <= 0:
+                self._booked_at[key[0], project] = max(since, now - LATE_SECONDS)
         if blocked <= 0:
-            self._booked_at[key[0], project] = max(since, now - LATE_SECONDS)
             return Place(max(0.0, at - now), is_booked=True)
         return Place(max(SHORTEST_LOOK, blocked / 2), is_booked=False, is_stale=is_stale)
 

@@ -154,6 +154,7 @@ def forget_times(old: State, now: float) -> State:
         quick=old.window.quick,
         lasts=old.window.lasts,
         ceiling=old.window.ceiling,
+        before=old.window.before,
     )
     rate = Rate(
         learned=old.rate.learned,

@@ -97,7 +97,7 @@ class Window(msgspec.Struct):
 
     def _halve(self, mean: float, now: float) -> None:
         self.queues = self.queues + 1 if now - self.queued_at < FORGET_SECONDS else 1
-        self.queued_at = now
+        self.queued_at, self.before = now, 0.0
         size = max(1.0, self.size * self._share_that_runs(mean))
         if self.queues == 1:
             self.size, self.cut_at, self.grown_at, self.waits = size, now, now, []

@@ -209,7 +209,7 @@ def test_json_in_pieces_is_the_same_json() -> None:
 
 
 def test_a_long_reasoning_in_small_pieces_is_held_as_what_it_is() -> None:
-    """A letter of its own took 84 bytes: 2,000 watchers of 256 KiB each would have held 15 GB."""
+    """Each letter that was kept as a string took 84 bytes: 2,000 watchers of 256 KiB would have held 15 GB."""
     item = ReasoningItem("rs_1", 0, 0)
     pieces = [chr(0x4E00 + number % 20_000) for number in range(20_000)]
     tracemalloc.start()

@@ -7,10 +7,12 @@ import pytest
 
 from jobs.dispatch.reservation import LEAD_SECONDS
 from jobs.pace.lane import Lane
-from jobs.pace.reports import LaneLimits
+from jobs.pace.reports import Accepted, LaneLimits
+from jobs.pace.state import State, forget_times
+from jobs.pace.window import MOST_WAITS, Window
 from longhand.simulator.windows import SlidingWindow
 from tests.pace.provider_models import Answer, Provider, Work
-from tests.pace.simulation import Seen, Simulation
+from tests.pace.simulation import EPOCH, Seen, Simulation
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -129,3 +131,17 @@ def test_a_limit_of_the_streams_that_has_fallen_for_good_is_tried_ever_more_rare
     kept = [running for at, running in seen.in_flight if 300 <= at < 900]
     assert sum(kept) / len(kept) >= 0.9 * 5
     assert 0 < len(seen.refusals(300, 900)) <= 12
+
+
+def test_a_clock_that_is_set_back_costs_nothing_that_is_known_of_the_streams_before_a_cut() -> None:
+    cut = State(at=EPOCH, window=Window(size=1.0, growth="hold", plateau=1.0, before=40.0))
+    assert forget_times(cut, EPOCH - 3600).window.is_much_cut()
+
+
+def test_a_server_that_queues_is_not_sent_as_many_as_before_a_cut_by_refusals() -> None:
+    window = Window(size=8.0, growth="hold", plateau=8.0, before=40.0, quick=0.1)
+    for number in range(MOST_WAITS):
+        at = EPOCH + number
+        window.accepted(Accepted(at, at + 5.0, 5.0, 8), at + 5.0)
+    assert window.queues == 1
+    assert not window.is_much_cut()
