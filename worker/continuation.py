@@ -34,11 +34,12 @@ def continue_request(request: Mapping[str, Any], text: str, written_tokens: int,
 def ask_for_the_rest(request: Mapping[str, Any], text: str, written_tokens: int) -> dict[str, Any]:
     """The body that asks for the rest in a new message, for an upstream that cannot continue its own message.
 
-    The answer is asked to begin with the last words, which show where it goes on; `worker/seam.py` cuts them off.
+    The answer is asked to begin with the last words, which show where it goes on; `worker/rest.py` finds them. They
+    are shown raw: models copy what they see, and an escaped quotation mark or half-space with it.
     """
     asked = (
         "Your answer was cut off at a length limit. Write the rest of it. Begin by repeating your last words exactly as"
-        f" they stand, which are {last_words(text)!r}, and go on from there: in the same sentence, language and format,"
+        f' they stand, which are "{last_words(text)}", and go on from there: in the same sentence, language and format,'
         " with no greeting, no comment and nothing of what comes before them."
     )
     said = {"role": "assistant", "content": text}

@@ -36,6 +36,8 @@ def whole_message(running: ActiveAttempt, message: Mapping[str, Any] | None) -> 
 
 def _placed(running: ActiveAttempt, message: Mapping[str, Any]) -> Notes:
     """The notes of the request that runs, with its annotations where its text stands."""
+    if running.seam is not None and running.seam.began_again:
+        return {}
     skipped = running.seam.skipped if running.seam is not None else 0
     notes: Notes = {name: message[name] for name in _LISTS if isinstance(message.get(name), list)}
     if "annotations" in notes and running.text:

@@ -5,13 +5,15 @@ before the next one is asked for, so that an attempt after a crash goes on from 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from logging import getLogger
 from typing import Any
 
+from jobs.acceptance.text_ends import find_bad_ending
 from jobs.dispatch.reservation import CHARACTERS_PER_TOKEN
 from jobs.lifecycle.continued import note_segments
 from jobs.lifecycle.lease import Claimed
+from jobs.model.cut_short import CUT_SHORT
 from jobs.model.message import has_calls
 from jobs.model.segments import Segment, clip
 from jobs.settings import Settings
@@ -26,7 +28,7 @@ from worker.measure import StreamEnd, measure_segment
 from worker.part_messages import note_part
 from worker.seam import Seam
 from worker.upstream.ending import Ending
-from worker.upstream.errors import Rejected, TooLargeForLimit, UpstreamError
+from worker.upstream.errors import Rejected, TextTooLong, TooLargeForLimit, UpstreamError
 
 log = getLogger(__name__)
 
@@ -77,7 +79,7 @@ class Parts:
                 running.end_request(outcome)
                 running.incomplete, running.is_noted = why, True
                 return before
-        return outcome
+        return _as_the_text_ended(running, outcome) if isinstance(outcome, Ending) else outcome
 
     def resume(self, running: ActiveAttempt, claimed: Claimed) -> None:
         """Take over what earlier attempts wrote of the text that this one continues."""
@@ -152,6 +154,30 @@ class Parts:
         return sum(known) if is_whole else running.text_tokens
 
 
+def _as_the_text_ended(running: ActiveAttempt, ending: Ending) -> Ending:
+    """What the last request said of its own end is not true of a text that it added nothing to: that still ends where
+    it stopped before.
+    """
+    recording, before = running.recording, running.text.encode()
+    if not before or recording is None or bytes(recording.text[len(before) :]).strip():
+        return ending
+    was_begun_again = running.seam is not None and running.seam.began_again
+    if ending.is_cut_short or (_ends_well(running) and not was_begun_again):
+        return ending
+    log.info("continue: no more, nothing new came", extra={"job_id": running.job.id, "begun_again": was_begun_again})
+    if not running.segments or running.segments[-1].finish_reason != AT_LIMIT:
+        return replace(ending, is_unsaid=True)  # it was interrupted, and nobody knows
+    running.incomplete = CUT_SHORT[AT_LIMIT]
+    return ending if has_calls(ending.message) else replace(ending, finish_reason=AT_LIMIT)
+
+
+def _ends_well(running: ActiveAttempt) -> bool:
+    """Whether a text may be whole, by how it ends. Whether JSON is, its check tells."""
+    if _is_json(running.job.request or {}):
+        return running.text.rstrip().endswith(("}", "]"))
+    return find_bad_ending(running.text) is None
+
+
 def _output_tokens(running: ActiveAttempt) -> list[int | None]:
     """What each request has written of the text so far; None where nobody knows."""
     return [segment.usage.output_tokens if segment.usage else None for segment in running.segments]
@@ -168,6 +194,9 @@ def _prompt_tokens(running: ActiveAttempt, request: Mapping[str, Any]) -> int:
 
 def _why_no_more(running: ActiveAttempt, error: UpstreamError) -> str | None:
     """Why the rest of a text cannot be had, if that is what an error says; the text so far is then all there is."""
+    began_again = running.seam is not None and running.seam.began_again
+    if began_again and isinstance(error, TextTooLong):  # nothing of it is in the text, which is as it was
+        return "max_output_tokens"
     if running.has_new:  # it was refused in the middle, and not for what was asked
         return None
     if error.is_too_large and not isinstance(error, TooLargeForLimit):

@@ -1,69 +1,37 @@
 """The seam between a text and its rest, where the rest came as the answer to a new message.
 
-Such an answer may greet the reader, open a code fence again that is open already, and repeat the last words; it is even
-asked to repeat them, because that shows where it goes on. The first characters are held back until it is known what of
-them is new.
+The first characters of such an answer are held back until it is known what of them is new, and for as long as all that
+came stands in the text already: it may begin the whole text again.
 """
 
-import re
 from collections.abc import Callable
 
-from worker.continuation import last_words
-
-HELD = 700
-"""Characters that are held back. The longest repetition that is found is a little shorter."""
-
-_FENCE = re.compile(r"^ {0,3}(?:```+|~~~+)([^\n`]*)", re.MULTILINE)
-_OPENED = re.compile(r"\s*(?:```+|~~~+)[^\n`]*\n")
-_GREETING = re.compile(
-    r"\s*(?:(?:sure|certainly|of course|ok|okay|absolutely|understood|got it|no problem)[!,.]* *)?"
-    r"(?:(?:here(?:'s|’s| is| are)|this is) (?:the )?(?:rest|continuation|remainder|remaining|next)"
-    r"|(?:i(?:'ll|’ll| will) )?continu(?:e|ing|ation)\b|picking up)"
-    r"[^\n]{0,120}?(?:[:：]|\.{3}|…)[ \t]*\n{0,2}"
-    r"|\s*(?:sure|certainly|of course|okay|absolutely|understood|got it|no problem)[!.]?[ \t]*\n{1,2}"
-    r"|\s*(?:好的|当然|没问题|明白)?[，,！!。 ]*(?:以下是|下面是|这是|接着|继续|我将|我会)[^\n：:]{0,40}[：:]"
-    r"[ \t]*\n{0,2}",
-    re.IGNORECASE,
+from worker.repetition import FOLLOWED, HELD, Run, is_long, letters_of, place_behind
+from worker.rest import (
+    Earlier,
+    beginnings,
+    find_asked,
+    find_new,
+    has_only_begun,
+    has_only_repeated,
+    without_double_space,
 )
-_OPENINGS = tuple(
-    f"{polite}{opening}"
-    for polite in ("", "sure", "certainly", "ofcourse", "ok", "okay", "absolutely", "understood", "gotit", "noproblem")
-    for opening in (
-        "pickingup",
-        *(f"{will}continu{end}" for will in ("", "i", "ill", "iwill") for end in ("e", "ing", "ation")),
-        *(
-            f"{here}{the}{rest}"
-            for here in ("heres", "hereis", "hereare", "thisis")
-            for the in ("", "the")
-            for rest in ("rest", "continuation", "remainder", "remaining", "next")
-        ),
-    )
-) + tuple(
-    f"{polite}{opening}"
-    for polite in ("", "好的", "当然", "没问题", "明白")
-    for opening in ("以下是", "下面是", "这是", "接着", "继续", "我将", "我会")
-)
-"""How greetings begin, in their letters alone: of one that has only begun, the pattern cannot tell."""
-_CJK = re.compile(r"[\u3000-\u303f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uff65]")
-_MARKUP = frozenset("<>{}")
-_NEVER_TWICE = frozenset(",;:!?—–")
-_FEWEST_SIGNS = 8
-"""Characters of a repetition of digits or signs alone: brackets, rules and cells repeat by themselves."""
-_FEWEST_IN_MARKUP = 12
-"""Of one with a tag or a brace in it: `</div>` may be the next one."""
-_LONG, _FEWEST_KINDS = 20, 8
-"""A repetition of so many characters, so many of them different, is none by chance, wherever in a word it begins."""
 
 
 class Seam:
     """Passes on what is new of the rest of a text. `before` is the text that it follows."""
 
     def __init__(self, before: str, on_text: Callable[[str], None]) -> None:
-        self._before = before
+        self._earlier = Earlier.of(before)
         self._on_text = on_text
-        self._held: list[str] = []
+        self._held = bytearray()
         self._length = 0
+        self._run: Run | None = None
+        self._new_from: int | None = None
+        """Where what is new begins, once that is known, but not yet what it begins with."""
         self._is_open = False
+        self.began_again = False
+        """Whether the answer is another version of the text: nothing of it is passed on."""
         self.cut = ""
         """What was left out, once that is decided."""
         self.skipped = 0
@@ -77,145 +45,76 @@ class Seam:
     @property
     def left_out(self) -> str:
         """What came and is not in the text: it was cut, or is still held back."""
-        return self.cut or "".join(self._held)
+        return self.cut or self._held.decode()
 
     def feed(self, piece: str) -> None:
         """Take the next piece of the answer."""
         if self._is_open:
             self._on_text(piece)
             return
-        self._held.append(piece)
+        self._held += piece.encode()
         self._length += len(piece)
-        if self._length >= HELD:
-            self.close()
+        if self.began_again:
+            self.skipped = self._length
+        elif self._run is not None:
+            self._follow(self._run, piece)
+        elif self._length >= HELD and (self._length > 2 * HELD or not piece.isspace()):
+            self._decide(self._held.decode())
 
     def close(self, *, is_early: bool = False) -> None:
-        """Decide now: enough has come, or nothing more does. `is_early`: the answer was stopped or broke off."""
-        if self._is_open:
+        """Decide now: nothing more comes. `is_early`: the answer was stopped, cut short or broke off."""
+        if self._is_open or self.began_again:
             return
+        held = self._held.decode()
+        if self._new_from is not None:
+            self._open(held, without_double_space(self._earlier.text, held[self._new_from :]))
+        elif is_early and (self._run is not None or has_only_begun(self._earlier, held)):
+            self._open(held, "")
+        elif not is_early and has_only_repeated(self._earlier, held):
+            self.began_again, self.skipped = True, self._length
+        else:
+            self._end(held)
+
+    def _decide(self, held: str) -> None:
+        """Enough has come to see what is new, unless all of it stands in the text: then more must come."""
+        head = held[:HELD]
+        if find_asked(self._earlier, head) is None:
+            for begin in beginnings(self._earlier, head):
+                letters, run = letters_of(head[begin:]), Run(self._earlier.known)
+                if len(letters) >= FOLLOWED and is_long(letters[:FOLLOWED]) and run.follow(letters):
+                    self._run = run
+                    self._follow(run, held[HELD:])
+                    return
+        self._end(held, is_whole=False)
+
+    def _follow(self, run: Run, piece: str) -> None:
+        before = run.length
+        if self._new_from is None and run.follow(letters_of(piece)):
+            return
+        held = self._held.decode()
+        if not run.reaches_end:
+            self._end(held)
+            return
+        if self._new_from is None:
+            self._new_from = len(held) - len(piece) + place_behind(piece, run.length - before)
+        new = held[self._new_from :]
+        if new.strip() or len(new) > HELD:
+            self._open(held, without_double_space(self._earlier.text, new))
+
+    def _end(self, held: str, *, is_whole: bool = True) -> None:
+        """Pass on what is new; or nothing, if the answer is another version of the text."""
+        new = find_new(self._earlier, held, self._run.length if self._run is not None else 0)
+        if new is None:
+            self.began_again, self.skipped = True, self._length
+        elif is_whole or new.strip() or len(held) > 2 * HELD:  # else nobody knows how many empty lines it begins with
+            self._open(held, new)
+
+    def _open(self, held: str, new: str) -> None:
         self._is_open = True
-        held = "".join(self._held)
-        self._held.clear()
-        new = "" if is_early and _has_only_begun(self._before, held) else cut_seam(self._before, held)
+        self._run = None
+        self._held, self._earlier = bytearray(), Earlier.of("")  # they may have megabytes
         self.skipped = len(held) - len(new)
         has_space_before = not held.endswith(new)
         self.cut = held[: self.skipped + has_space_before]
         if new:
             self._on_text(new)
-
-
-def cut_seam(before: str, answer: str) -> str:
-    """What of the beginning of an answer is new after this text."""
-    rest = _without_beginning(before, answer)
-    overlap = find_overlap(before, rest)
-    if overlap:
-        return _without_double_space(before, rest[overlap:])
-    if rest != answer:  # what stood before it was no text, so its first line begins here
-        rest = _without_double_space(before, rest)
-    return _with_missing_space(before, rest)
-
-
-def _without_beginning(before: str, answer: str) -> str:
-    """The answer without its greeting, and without the fence that it opens again."""
-    rest = answer
-    # In what is held back only: a piece may be 64 kB of spaces, over which this pattern works for 25 s.
-    greeting = _GREETING.match(rest[:HELD])
-    if greeting is not None and _is_none_of_the_text(before, greeting.group()):
-        rest = rest[greeting.end() :]
-    language = _open_fence(before)
-    if language is not None and (opened := _OPENED.match(rest[:HELD])) and _opens_again(language, rest[:HELD]):
-        is_in_its_line = _FENCE.fullmatch(before.rpartition("\n")[2]) is not None
-        rest = rest[opened.end() - is_in_its_line :]
-    return rest
-
-
-def _has_only_begun(before: str, answer: str) -> bool:
-    """Whether an answer was stopped in its greeting or in its repetition, as far as one can tell."""
-    first = answer.lstrip()[:1]
-    if first.isalpha() and not first.islower():  # as a greeting begins
-        letters = "".join(filter(str.isalpha, answer)).lower()
-        greeting = _GREETING.match(f"{answer}:")
-        if any(opening.startswith(letters) for opening in _OPENINGS):
-            return True
-        if greeting is not None and greeting.end() > len(answer):
-            return True
-    repeated = "".join(_without_beginning(before, answer).split())
-    return repeated in "".join(before[-2 * HELD :].split())
-
-
-def find_overlap(before: str, answer: str) -> int:
-    """How many characters at the beginning of the answer repeat the end of the text. White space may differ."""
-    left = answer[:HELD]
-    said = [place for place, character in enumerate(left) if not character.isspace()]
-    tail = before[-2 * HELD :]
-    known = "".join(tail.split())
-    letters = "".join(left[place] for place in said)
-    asked = "".join(last_words(tail).split())
-    # The answer was asked to begin so. Lines that stand many times in a row repeat more than that by themselves.
-    if len(asked) >= _LONG and letters.startswith(asked):
-        return said[len(asked) - 1] + 1
-    begins = _word_starts(tail)
-    for count in range(min(len(letters), len(known)), 0, -1):
-        if not known.endswith(letters[:count]):
-            continue
-        end = said[count - 1] + 1
-        if _is_repetition(letters[:count], tail, begins=begins[-count], inside_word=_is_inside_word(left, end)):
-            return end
-    return 0
-
-
-def _is_repetition(repeated: str, tail: str, *, begins: bool, inside_word: bool) -> bool:
-    """Whether these equal characters are a repetition, and not by chance the same. `begins`: they begin where a word
-    of the text does; `inside_word`: the answer goes on with the word that they end with.
-    """
-    if _CJK.search(repeated) is not None:
-        return True
-    if not any(character.isalpha() for character in repeated):
-        return repeated in _NEVER_TWICE or len(repeated) >= _FEWEST_SIGNS
-    if len(repeated) < _FEWEST_IN_MARKUP and not _MARKUP.isdisjoint(repeated):
-        return False
-    is_long = len(repeated) >= _LONG and len(set(repeated)) >= _FEWEST_KINDS
-    # Words are repeated whole. A text that stops inside one may be answered with all of it.
-    return (begins or is_long) and not (inside_word and tail[-1:].isspace())
-
-
-def _is_inside_word(text: str, place: int) -> bool:
-    return place < len(text) and text[place].isalnum() and text[place - 1].isalnum()
-
-
-def _word_starts(text: str) -> list[bool]:
-    """For each character that is no white space, whether a word begins with it."""
-    return [at == 0 or not _is_inside_word(text, at) for at, character in enumerate(text) if not character.isspace()]
-
-
-def _is_none_of_the_text(before: str, greeting: str) -> bool:
-    """Whether these words cannot be the rest of the sentence: they repeat none of it."""
-    return greeting.strip() not in before
-
-
-def _open_fence(text: str) -> str | None:
-    """What the fence names that is open at the end of a text, which may be nothing; None: none is open."""
-    fences = _FENCE.findall(text)
-    return fences[-1].strip() if len(fences) % 2 else None
-
-
-def _opens_again(language: str, answer: str) -> bool:
-    """Whether the fence that an answer begins with opens this one again, and does not close it. One that closes names
-    no language, and is not closed by another.
-    """
-    again = [named.strip() for named in _FENCE.findall(answer.lstrip())]
-    return bool(again[0]) or (not language and len(again) % 2 == 0)
-
-
-def _without_double_space(before: str, rest: str) -> str:
-    """The rest without the white space that the text ends with already."""
-    space = before[len(before.rstrip()) :]
-    if not space:
-        return rest
-    return rest[len(space) :] if rest.startswith(space) else rest.lstrip(" \t") if rest[:1] in " \t" else rest
-
-
-def _with_missing_space(before: str, rest: str) -> str:
-    """The rest with the space that an answer, which begins a line, cannot begin with."""
-    ended = before[-1:] in tuple(".,;:!?") and len(before) > 1 and before[-2].isalpha()
-    return f" {rest}" if ended and rest[:1].isupper() and rest[:1].isascii() else rest

@@ -20,11 +20,15 @@ class FencesRead(NamedTuple):
     """Whether a fence is open at the end."""
     closes: bool
     """Whether the last line closes one."""
+    marks: str
+    """Of the fence that is open at the end, such as "```"; else empty."""
+    info: str
+    """What stands behind them: the language."""
 
 
 def read_fences(lines: list[str]) -> FencesRead:
     plain: list[str] = []
-    marks, width, opened, is_quoted, closes = "", 0, 0, False, False
+    marks, info, width, opened, is_quoted, closes = "", "", 0, 0, False, False
     is_in_list, is_indented, shown_until = False, False, 0
     for number, line in enumerate(lines):
         closes = False
@@ -47,9 +51,10 @@ def read_fences(lines: list[str]) -> FencesRead:
             plain.append(line)
             continue
         marks, width, opened, is_quoted = found[2], _width(found[1]), number, ">" in found[1]
+        info = found[3].strip()
     if marks:
         plain += lines[opened:]
-    return FencesRead(plain, bool(marks), closes)
+    return FencesRead(plain, bool(marks), closes, marks, info if marks else "")
 
 
 def _closes(line: str, marks: str, width: int) -> bool:

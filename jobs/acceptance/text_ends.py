@@ -4,9 +4,10 @@ import re
 import unicodedata
 
 from jobs.acceptance.fences import read_fences
+from jobs.acceptance.markup_ends import find_markup_end, leaves_code_open
 
-# Of English, Chinese and Japanese, Arabic, Urdu, Hindi, Armenian, Amharic, Burmese and Khmer.
-_SENTENCE_ENDS = frozenset(".!?…⋯‽。．！？｡؟۔।॥։።፧၊။។")
+# Of English, Chinese and Japanese, Arabic, Urdu, Hindi, Armenian, Amharic, Burmese, Khmer, Tibetan and Greek.
+_SENTENCE_ENDS = frozenset(".!?…⋯‽。．！？｡؟۔।॥։።፧၊။។།༎\u037e")
 _CLOSERS = frozenset("\"'”’»›」』）)】］]〕〉》*_~`")
 _SYMBOLS = frozenset(("So", "Sk", "Mn", "Cf"))
 """What an emoji is made of."""
@@ -16,10 +17,18 @@ _UNDERLINE = re.compile(r" {0,3}(=+|-+)\s*$")
 _RULE = re.compile(r" {0,3}([-*_])[ \t]*(?:\1[ \t]*){2,}$")
 _ITEM = re.compile(r"\s*(?:[-*+•·]|\d{1,4}[.)、．]|[（(]?[一二三四五六七八九十\d]{1,3}[、）)])\s*\S")
 _DELIMITER = re.compile(r"\s*:?-+:?\s*")
-_QUOTED = re.compile(r"(?:[ \t]*>)+ ?")
+_QUOTED = re.compile(r"\A(?:[ \t]*>)+ ?")
 _ASIDES = {")": "(", "）": "（", "]": "[", "】": "【"}
 """How an aside or a note ends and begins."""
 _LONGEST_ASIDE = 300
+_UNENDED = re.compile(
+    r"\S\s+\S+\s+(?:a|an|the|and|or|nor|but|because|although|whereas|than)$|(?:因为|但是|以及|或者|并且|而且)$"
+    r"|[,，、:：;；\-—(（\[【{「『“‘]$"
+    r"|(?:^|\s)\*\*(?:[^\s*][^*]*)?$"
+)
+"""How an item of a list does not end: with a word or a mark after which something comes, or in bold letters."""
+_FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})[ \t]*(\S*)")
+_SHOWING = frozenset(("md", "markdown"))
 
 
 def find_bad_ending(text: str) -> str | None:
@@ -27,10 +36,13 @@ def find_bad_ending(text: str) -> str | None:
     lines = text.rstrip().splitlines()
     fences = read_fences(lines)
     if fences.is_open:
-        return "a code block that is not closed"
-    if fences.closes or _closes_formula("\n".join(fences.plain).rstrip()):
+        return None if _closes_shown_blocks(lines) else "a code block that is not closed"
+    if fences.closes:
         return None
-    lines = _without_rule("\n".join(_QUOTED.sub("", line) if _QUOTED.match(line) else line for line in lines))
+    markup = find_markup_end([_QUOTED.sub("", line) for line in fences.plain])
+    if markup.fault is not None or markup.closes:
+        return markup.fault
+    lines = _without_rule("\n".join(_QUOTED.sub("", line) for line in lines))
     if not lines:
         return "no text"
     last, before = lines[-1], lines[-2] if len(lines) > 1 else ""
@@ -38,16 +50,27 @@ def find_bad_ending(text: str) -> str | None:
         return f"a heading, {_shown(before if _UNDERLINE.match(last) else last)}"
     if last.lstrip().startswith("|") or _is_in_table(lines):
         return _find_table_fault(lines)
-    if _ends_sentence(last) or (_ITEM.match(last) and _is_open_list(lines)):
+    if leaves_code_open(last):
+        return f"inline code that is not closed, {_shown(last)}"
+    if _ends_sentence(last) or _ends_speech(last) or (_ITEM.match(last) and _is_open_list(lines)):
         return None
     return f"a sentence that does not end, {_shown(last)}"
 
 
-def _closes_formula(text: str) -> bool:
-    """Whether a text, without its code, ends with a display formula, `$$ ... $$` or `\\[ ... \\]`."""
-    if text.endswith("$$"):
-        return text.count("$$") % 2 == 0
-    return text.endswith("\\]") and text.rfind("\\[") > text.rfind("\\]", 0, -2)
+def _closes_shown_blocks(lines: list[str]) -> bool:
+    """Whether the last line ends a block of Markdown that shows other blocks, each closed, with the same marks."""
+    depth, is_showing = 0, False
+    for line in lines:
+        found = _FENCE.match(line)
+        if found is None:
+            continue
+        if depth == 0:
+            depth, is_showing = 1, found[2].lower() in _SHOWING
+        elif not found[2]:
+            depth -= 1
+        elif is_showing:
+            depth += 1
+    return depth == 0 and is_showing and _FENCE.fullmatch(lines[-1].rstrip()) is not None
 
 
 def _without_rule(text: str) -> list[str]:
@@ -103,12 +126,16 @@ def _ends_sentence(line: str) -> bool:
     start, end = len(line) - len(line.lstrip()), len(line)
     while end > start:
         last = line[end - 1]
-        if last in _SENTENCE_ENDS:
+        if last in _SENTENCE_ENDS or "\u0e00" <= last <= "\u0eff":  # no mark ends a sentence in Thai and Lao
             return True
+        if last == ";":
+            return "GREEK" in unicodedata.name(line[end - 2], "") if end - 2 >= start else False
+        if last == "$":  # a formula, which may have the mark
+            return line[end - 2] in _SENTENCE_ENDS and line.count("$", start, end - 1) % 2 == 1
         opened = _find_aside(line, end) if last in _ASIDES else -1
         if opened > start:
             # It may be the sentence that stands in brackets.
-            if line[opened + 1 : end].rstrip("".join(_CLOSERS)).endswith(tuple(_SENTENCE_ENDS)):
+            if line[opened + 1 : end].rstrip("".join(_CLOSERS) + "\\").endswith(tuple(_SENTENCE_ENDS)):
                 return True
             end = opened
         elif last in _CLOSERS or last.isspace() or unicodedata.category(last) in _SYMBOLS:
@@ -116,6 +143,14 @@ def _ends_sentence(line: str) -> bool:
         else:
             return False
     return False
+
+
+def _ends_speech(line: str) -> bool:
+    """Whether a line of Japanese ends with speech, which has no mark before its bracket."""
+    line = line.rstrip()
+    opened = line.rfind({"」": "「", "』": "『"}.get(line[-1:], "\n"))
+    before = line[: max(opened, 0)].rstrip()[-1:]
+    return opened >= 0 and (before in "。．！？!?、…：") and any("\u3040" <= one <= "\u30ff" for one in line[opened:])
 
 
 def _find_aside(line: str, end: int) -> int:
@@ -129,7 +164,7 @@ def _find_aside(line: str, end: int) -> int:
 def _is_open_list(lines: list[str]) -> bool:
     """Whether the last item is one of several, of which the one before ends without a mark, too."""
     items = [line for line in lines if _ITEM.match(line)]
-    return len(items) > 1 and not _ends_sentence(items[-2]) and not items[-1].rstrip().endswith(tuple(",，、:：;；-—"))
+    return len(items) > 1 and not _ends_sentence(items[-2]) and not _UNENDED.search(items[-1].rstrip())
 
 
 def _shown(line: str) -> str:

@@ -5,7 +5,6 @@ that. In the second case it may be as sloppy as real ones: it greets, opens a co
 words, or exactly those that the message quotes.
 """
 
-import ast
 import random
 import re
 from collections.abc import Iterable
@@ -19,8 +18,8 @@ from longhand.simulator.prose import split
 
 _WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff][\w'’]*|[^\s\w]+")
 _ASKS = "cut off"
-_QUOTES = re.compile(r"which are ('(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"),")
-"""The last words in the message that asks for the rest, as Python writes them."""
+_QUOTE = re.compile(r'which are "(.*)", and go on from there', re.DOTALL)
+"""The last words in the message that asks for the rest."""
 _MOST_WORDS = 40
 _OBEYS = 0.3
 """How often the sloppy model repeats exactly what it is asked to repeat."""
@@ -30,7 +29,7 @@ _GREETINGS = (
     "Sure, here is the rest:\n\n",
     "Of course! Continuing from where I left off:\n\n",
     "Here's the continuation of the article:\n",
-    "Certainly!\n\n",
+    "Certainly! Here is the rest of the text:\n\n",
 )
 _CHINESE = re.compile("[\u3400-\u9fff]")
 _CHINESE_GREETING = "好的，以下是接下来的内容：\n\n"
@@ -94,9 +93,9 @@ def _sloppy_beginning(text: str, message: str) -> str:
     is_chinese = _CHINESE.search(text[-200:]) is not None
     greeting = "" if chance.random() < 0.6 else _CHINESE_GREETING if is_chinese else chance.choice(_GREETINGS)
     fence = "```\n" if len(_FENCE.findall(text)) % 2 else ""
-    quoted = _QUOTES.search(message)
+    quoted = _QUOTE.search(message)
     if quoted is not None and chance.random() < _OBEYS:
-        return greeting + fence + str(ast.literal_eval(quoted[1]))
+        return greeting + fence + quoted[1]
     words = list(_WORD.finditer(text[-4000:]))
     count = min(chance.randint(0, _MOST_WORDS), len(words))
     repeated = text[-4000:][words[-count].start() :] if count else ""

@@ -202,6 +202,27 @@ def test_the_end_of_a_long_line_is_found_in_the_time_that_a_check_has(check: Ans
         assert not isinstance(check.find_rejection({"ends_well": True}, text, cut_short=False), NotChecked)
 
 
+def test_the_end_of_a_long_text_full_of_marks_is_found_in_the_time_that_a_check_has(check: AnswerCheck) -> None:
+    marks = (
+        "$$ ",
+        "$$x ",
+        "$$\n",
+        "`",
+        "` ",
+        "<p>",
+        "\\[",
+        "\\begin{a}",
+        "\\end{a}",
+        "** ",
+        "「",
+        "a ",
+        "- a\n",
+        "```md\n",
+    )
+    for text in (mark * 100_000 + end for mark in marks for end in ("today", "</p>", "$$")):
+        assert not isinstance(check.find_rejection({"ends_well": True}, text, cut_short=False), NotChecked), text[:9]
+
+
 def test_a_long_row_of_tildes_is_looked_through_once(check: AnswerCheck) -> None:
     text = "~" * 200_000 + "\nIt rains all day, and the day after, and nobody goes out to see it."
     assert check.find_rejection({"language": "en"}, text, cut_short=False) is None

@@ -112,6 +112,14 @@ WELL = [
     "> - green\n> - black", "So:\n\n$$\nx = 1\n$$", "So: $$x = 1$$", "So:\n\n\\[\nx = [1]\n\\]",
     "- So:\n\n  $$a$$\n\n  $$b$$",
     "```sh\necho $$\n```\n\n$$x$$",
+    "Hence $x = 1.$", "So \\(x = 1.\\)", "So:\n\n\\begin{align}\na &= b\n\\end{align}", "> $$\n> x\n> $$",
+    "\\begin{document}\nIt rains.\n\\end{document}", "It costs $$ a lot.", "It costs $$ a lot.\n\n$$x = 1$$",
+    "$$\n\nx = 1\n\n$$\n\nIt rains.", "So $$ x = 1 $$", "Write `\\[` or `$$x`.", "Write \\begin{x} there.",
+    "A price: $5.", "Write \\[ there.", "- $$: soft.",
+    "<p>It rains.</p>", "<div>\n<ul>\n<li>green\n</ul>\n</DIV>", "<html><body>Hi.</body></html>",
+    "「今日は雨だ」", "彼は言った。「雨だ」", "བོད་ཡིག་རེད།", "Τι είναι αυτό;", "ฝนตก", "ຝົນຕົກ", "“ฝนตก”",
+    "```md\n# Tea\n```sh\nmake\n```\n```", "Press ` to begin.", "It `is' called a rain.", "`a` and ``b ` c``.",
+    "- plan a\n- plan b", "- green and soft\n- **black** and strong",
 ]  # fmt: skip
 
 BADLY = [
@@ -138,6 +146,17 @@ BADLY = [
     ("> ## Next", "a heading"), ("> It rains", "a sentence that does not end"),
     ("So: $$", "a sentence that does not end"),
     ("$$x$$ and $$", "a sentence that does not end"), ("\\[x\\] and \\]", "a sentence that does not end"),
+    ("It costs $$", "a sentence"), ("It costs 3.$", "a sentence"), ("It costs $$ a lot.\n\nSo: $$", "a sentence"),
+    ("So:\n\n$$\nx = 1.", "a formula"), ("So $$x = 1.", "a formula"), ("- So:\n\n  \\[\n  x = 1.", "a formula"),
+    ("\\begin{align}\na &= b.", "a formula"), ("\\begin{a}\n\\begin{b}\n\\end{b}", "a formula"),
+    ("\\end{b}", "a sentence"),
+    ("<div>\n<p>It rains</p>", "a sentence"), ("<tea>It rains</tea>", "a sentence"), ("<h1>Tea</h1>", "a sentence"),
+    ("これは「雨」", "a sentence"), ("今天「下雨」", "a sentence"), ("It rains;", "a sentence"),
+    ("ฝนตก,", "a sentence"),
+    ("```md\n# Tea\n```sh\nmake\n```\n```\n```sh", "a code block"), ("It rains.\n\n```", "a code block"),
+    ("Run `make.", "inline code"), ("- `green`\n- `bla", "inline code"),
+    ("- It is green\n- It is black, because the", "a sentence"), ("- green (soft)\n- black (", "a sentence"),
+    ("- **green**\n- **bla", "a sentence"), ("- 绿茶\n- 红茶，因为", "a sentence"),
 ]  # fmt: skip
 
 

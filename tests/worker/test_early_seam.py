@@ -45,3 +45,10 @@ def test_what_comes_behind_greeting_and_repetition_is_kept_wherever_it_stops() -
 )
 def test_new_words_that_stop_are_kept(new: str) -> None:
     assert stopped(BEFORE, new) == (new, "")
+
+
+def test_wherever_an_answer_stops_that_begins_a_long_text_again_nothing_of_it_is_kept() -> None:
+    before = "".join(f"Monk {number} drank tea in town {number}, and stayed up.\n" for number in range(40)) + "At last"
+    answer = before + " they all slept."
+    assert [size for size in range(100, len(before) + 1, 7) if stopped(before, answer[:size])[0]] == []
+    assert stopped(before, answer)[0] == " they all slept."

@@ -70,7 +70,7 @@ def test_without_on_length_a_text_ends_at_the_limit(sqlite_database: Database, r
         # The request's own limit is for the whole text: 5 tokens a part.
         (WITH_LIMIT, [part("a"), part(" b")], 2, "a b", "max_output_tokens"),
         ({"max_continuations": 8}, [part("a"), part()], 2, "a", "max_output_tokens"),
-        ({"max_continuations": 8}, [part("a"), part(end=WHOLE)], 2, "a", None),
+        ({"max_continuations": 8}, [part("a."), part(end=WHOLE)], 2, "a.", None),
         ({"max_continuations": 8}, [part("a"), TOO_LONG], 2, "a", "context_window"),
         ({"max_continuations": 8}, [part("a"), NO_PREFIX], 2, "a", "max_output_tokens"),
     ],

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import seam
+from tests.worker.joining import cut_seam
+from worker import greeting, rest
 from worker.continuation import last_words
-from worker.seam import HELD, Seam, cut_seam
+from worker.repetition import HELD
+from worker.seam import Seam
 
 ENGLISH = (
     "# Tea\n\nTea is a drink made from leaves. It was first known in China, where monks drank it to stay awake.\n\n"
@@ -74,21 +76,19 @@ def test_repeated_chinese_characters_are_cut(characters: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "greeting",
+    "words",
     [
         "Sure, here is the rest:\n\n",
         "Here's the continuation of the article:\n",
         "Of course! Continuing from where I left off:\n\n",
-        "Certainly!\n\n",
         "I'll continue from where it stopped: ",
         "好的，以下是接下来的内容：\n\n",
         "继续上文：\n",
     ],
 )
-def test_a_greeting_is_cut(greeting: str) -> None:
-    before, rest = "Tea is a drink made", " from leaves. It is old."
-    assert cut_seam(before, f"{greeting}made from leaves. It is old.") == rest
-    assert cut_seam("Tea is a drink. ", f"{greeting}It is old.") == "It is old."
+def test_a_greeting_that_names_the_continuing_is_cut(words: str) -> None:
+    assert cut_seam("Tea is a drink made", f"{words}made from leaves. It is old.") == " from leaves. It is old."
+    assert cut_seam("Tea is a drink. ", f"{words}It is old.") == "It is old."
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,10 @@ def test_what_is_held_back_is_told_as_soon_as_it_is_long_enough() -> None:
 
 
 @pytest.mark.parametrize("open_fence", [False, True])
-def test_white_space_of_any_length_is_looked_through_once(monkeypatch: pytest.MonkeyPatch, open_fence: bool) -> None:
+@pytest.mark.parametrize("size", [7, 65_536])
+def test_no_pattern_sees_more_than_the_beginning_of_white_space_and_only_a_few_times(
+    monkeypatch: pytest.MonkeyPatch, open_fence: bool, size: int
+) -> None:
     """A piece of 64 kB of spaces took the worker, with all its streams, 25 s of CPU."""
     matched: list[int] = []
 
@@ -157,15 +160,17 @@ def test_white_space_of_any_length_is_looked_through_once(monkeypatch: pytest.Mo
         def __init__(self, pattern: re.Pattern[str]) -> None:
             self._pattern = pattern
 
-        def match(self, text: str) -> re.Match[str] | None:
+        def match(self, text: str, *begin: int) -> re.Match[str] | None:
             matched.append(len(text))
-            return self._pattern.match(text)
+            return self._pattern.match(text, *begin)
 
-    for name in ("_GREETING", "_OPENED"):
-        monkeypatch.setattr(seam, name, Counting(getattr(seam, name)))
+    for module, name in ((greeting, "_NAMES_ITSELF"), (rest, "_OPENED"), (rest, "_SIGNS")):
+        monkeypatch.setattr(module, name, Counting(getattr(module, name)))
     before = "```\ncode " if open_fence else "Some text before. "
-    assert cut_seam(before, " " * 65_535 + "x").strip() == "x"
-    assert matched == [HELD] * (1 + open_fence)
+    answer = " " * 65_535 + "x"
+    assert cut_seam(before, *(answer[at : at + size] for at in range(0, len(answer), size))).strip() == "x"
+    assert 0 < len(matched) < 20
+    assert max(matched) <= HELD
 
 
 def test_nothing_counts_as_cut_of_an_answer_that_gets_a_space_before_it() -> None:

@@ -5,8 +5,8 @@ import msgspec
 from longhand.simulator.continuation import rest_of
 from longhand.simulator.orders import ChatRequest, Orders, messages_hash
 from longhand.simulator.prose import write_deltas
+from tests.worker.joining import cut_seam
 from worker.continuation import ask_for_the_rest, last_words
-from worker.seam import cut_seam
 
 
 def test_a_sloppy_model_repeats_the_quoted_words_as_they_stand_and_nothing_is_doubled() -> None:

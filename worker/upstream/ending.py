@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from jobs.model.cut_short import CUT_SHORT
 from worker.upstream.rate_limits import RateLimit
 
 
@@ -33,3 +34,8 @@ class Ending:
     """What stood beside the text: citations, annotations, an unusual finish_reason; bounded in size."""
     is_unsaid: bool = False
     """It was kept, and nothing said that it is whole."""
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether the upstream says that its text is not whole."""
+        return self.finish_reason in CUT_SHORT
