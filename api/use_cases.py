@@ -12,7 +12,7 @@ from api.http.errors import ApiError
 from api.idempotency import key_reused
 from api.services import Services
 from jobs.intake.drafts import DraftLostError, store_batch
-from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
+from jobs.intake.idempotency import IdempotencyKey, KeyReusedError, find_key
 from jobs.intake.submission import Accepted, BatchOptions, NewJob, submit_job
 from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.close_batch import close_batch
@@ -22,6 +22,15 @@ from jobs.live.status_changes import StatusChange
 from jobs.model.status import JobStatus
 
 log = getLogger(__name__)
+
+
+def find_submitted(services: Services, project: str, key: IdempotencyKey | None) -> Accepted | None:
+    """What an earlier submission made with this key. Raises `ApiError` when the key stands for another request."""
+    try:
+        known = find_key(services.database, project, key) if key is not None else None
+    except KeyReusedError:
+        raise key_reused() from None
+    return Accepted(known, repeated=True) if known is not None else None
 
 
 def submit_one_job(

@@ -30,7 +30,8 @@ class Budget:
 
     def __init__(self, most: int, code: str, message: str) -> None:
         self.most = most
-        self._refusal = code, message
+        self.code = code
+        self._message = message
         self.held = 0
         self._by_project: Counter[str] = Counter()
         self._by_key: Counter[Account] = Counter()
@@ -52,7 +53,7 @@ class Budget:
         """Count so much more. Raises `ApiError` (503) where there is no room for it."""
         free = self.most - self.held - size
         if self._by_project[account[0]] + size > free or 2 * (self._by_key[account] + size) > free:
-            raise ApiError(503, *self._refusal, headers={"Retry-After": str(_RETRY_SECONDS)})
+            raise ApiError(503, self.code, self._message, headers={"Retry-After": str(_RETRY_SECONDS)})
         self._count(account, size)
 
     def give_back(self, account: Account, size: int) -> None:

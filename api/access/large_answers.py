@@ -1,10 +1,11 @@
 """Sends large answers in pieces, and bounds how many bytes of them wait for slow readers."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from time import monotonic
 from typing import Any
 
-from starlette.responses import StreamingResponse
+from starlette.datastructures import Headers
+from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.budget import Budget
@@ -13,6 +14,15 @@ from api.http.errors import ApiError, error_answer
 
 ACCOUNT = "longhand.account"
 """The key in the scope under which `read_caller` leaves the project and the id of the key."""
+
+SHORTER = "longhand.shorter"
+"""The key in the scope under which an answer leaves the `Response` that is sent where there is no room for itself."""
+
+REFUSED = "longhand.refused"
+"""The key in the scope that says that the client was sent something else, because there was no room for the answer."""
+
+_WHAT_WAS_MADE = ("x-job-id", "location", "idempotent-replayed")
+"""The headers of an answer that say what its request has made."""
 
 LEAST_PIECE = 64 * 1024
 TURN_SECONDS = 0.02
@@ -51,11 +61,27 @@ class LargeAnswers:
                     await send(begun)
                 await _send_pieces(message, send)
             except ApiError as refused:
-                await error_answer(refused)(scope, receive, send)
+                scope[REFUSED] = True
+                shorter: Response = scope.get(SHORTER) or error_answer(_name_what_was_made(refused, scope, begun))
+                await shorter(scope, receive, send)
             finally:
                 held.release()
 
         await self._app(scope, receive, send_in_pieces)
+
+
+def made_without_room(refused: ApiError, made: Mapping[str, str], *, has_key: bool) -> ApiError:
+    """The refusal of an answer whose request has made something, which these headers name.
+
+    OpenAI's SDK repeats a POST after a 503. Without an `Idempotency-Key` that makes a second one: a header forbids it.
+    """
+    again = "send it again with the same Idempotency-Key, or" if has_key else "do not send it again, but"
+    message = (
+        "this server holds as many bytes of large answers as it may at once, so this one was not sent. The request"
+        f" was carried out: {again} read what it made at {made['location']}"
+    )
+    retry = dict(refused.headers or {}) if has_key else {"x-should-retry": "false"}
+    return ApiError(refused.status, refused.code, message, headers={**made, **retry})
 
 
 class StreamedAnswer(StreamingResponse):
@@ -112,6 +138,15 @@ async def _send_pieces(message: Message, send: Send) -> None:
     if len(body) > PIECE:
         message = {**message, "body": body[(len(body) - 1) // PIECE * PIECE :]}
     await send(message)
+
+
+def _name_what_was_made(refused: ApiError, scope: Scope, begun: Message | None) -> ApiError:
+    """The refusal of this answer, which was about to begin so."""
+    headers = Headers(raw=begun["headers"]) if begun is not None else {}
+    made = {name: headers[name] for name in _WHAT_WAS_MADE if name in headers}
+    if "location" not in made:
+        return refused  # it only reads, or may be repeated
+    return made_without_room(refused, made, has_key="idempotency-key" in Headers(scope=scope))
 
 
 def _length_of(start: Message) -> int:

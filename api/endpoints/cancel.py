@@ -5,9 +5,9 @@ from typing import Any
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
+from api.changed_job import ChangedJob
 from api.finding import find_batch, find_job, find_stored_job, read_by_size
 from api.forms.batches import batch_json
-from api.forms.jobs import stored_job_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import BatchId, JobId, v1_routes
 from api.schemas.batches import BatchObject
@@ -39,7 +39,7 @@ def _show_job(services: Services, caller: Caller, job_id: str, *, most_bytes: in
     job = found.job
     if job.is_final and job.status is not JobStatus.CANCELLED:
         raise ApiError(409, "already_ended", f"the job has ended as {job.status} and cannot be cancelled")
-    return JsonAnswer(stored_job_json(found), 200 if job.is_final else 202)
+    return ChangedJob(found, 200 if job.is_final else 202)
 
 
 def _cancel_job(services: Services, caller: Caller, job_id: str) -> None:

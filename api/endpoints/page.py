@@ -50,12 +50,13 @@ def get_page_file(request: Request, name: str) -> Response:
     if named is None:
         raise _unknown()
     version, file = named.groups()
-    path = FOLDER / file
-    try:
-        content = _read(path, path.stat().st_mtime_ns)
-    except FileNotFoundError:
-        raise _unknown() from None
-    is_this_version = version is not None and version == _version(_changes(int(time.monotonic())))
+    changes = _changes(int(time.monotonic()))
+    # No name of a client's is looked up in the folder: one may be longer than a name of a file can be.
+    changed_at = dict(changes).get(file)
+    if changed_at is None:
+        raise _unknown()
+    content = _read(FOLDER / file, changed_at)
+    is_this_version = version is not None and version == _version(changes)
     headers = {**HEADERS, "cache-control": _FOR_EVER} if is_this_version else HEADERS
     return send(request, content, file.rpartition(".")[2], headers)
 

@@ -5,9 +5,9 @@ from typing import Any
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
+from api.changed_job import ChangedJob
 from api.finding import find_batch, find_job, find_stored_job, read_by_size
 from api.forms.batches import batch_json
-from api.forms.jobs import stored_job_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import BatchId, JobId, v1_routes
 from api.http.request_bodies import RETRY_BODY, request_body
@@ -69,7 +69,7 @@ async def post_retry_job(services: ServicesDep, caller: CallerDep, job_id: JobId
 
 
 def _show_job(services: Services, caller: Caller, job_id: str, *, most_bytes: int | None = None) -> Response:
-    return JsonAnswer(stored_job_json(find_stored_job(services, caller, job_id, most_bytes=most_bytes)), 202)
+    return ChangedJob(find_stored_job(services, caller, job_id, most_bytes=most_bytes), 202)
 
 
 def _retry_job(services: Services, caller: Caller, job_id: str) -> None:

@@ -14,6 +14,10 @@ from jobs.model.status import JobStatus
 from jobs.store.whole_jobs import StoredJob
 from jobs.tables import USAGE
 
+_SHORT = 16 * 1024
+"""The most characters of what a job shows where there is no room for all of it: four such and the rest are no large
+answer."""
+
 
 def seconds(moment: datetime | None) -> float | None:
     """A time as Unix seconds with milliseconds, as the API gives it."""
@@ -103,6 +107,12 @@ def job_json(job: Job) -> dict[str, Any]:
 def stored_job_json(stored: StoredJob) -> dict[str, Any]:
     """The same with all that is stored of it, for a `JsonAnswer`."""
     return {**job_json(stored.job), "accept": None, **{name: RawJson(text) for name, text in stored.as_stored.items()}}
+
+
+def short_job_json(stored: StoredJob) -> dict[str, Any]:
+    """The same with null for what is long of it."""
+    short = {name: RawJson(text) if len(text) <= _SHORT else None for name, text in stored.as_stored.items()}
+    return {**job_json(stored.job), "accept": None, **short}
 
 
 def attempt_json(attempt: Attempt) -> dict[str, Any]:

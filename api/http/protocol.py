@@ -31,13 +31,8 @@ class BoundedProtocol(WithoutUpgrades):
     each in the one of `asker_of`.
     """
 
-    _kept_bytes = 0
-    _raw_bytes = 0
-    _body_bytes = 0
-    _chunks = 0
-    _window_bytes = 0
-    _in_body = False
-    _keep_alive = False
+    _kept_bytes = _raw_bytes = _body_bytes = _window_bytes = _chunks = 0
+    given_up = _in_body = _keep_alive = False
     _linger_left: int | None = None
     _timer: asyncio.TimerHandle | None = None
     _answering: RequestResponseCycle | None = None
@@ -181,6 +176,10 @@ class BoundedProtocol(WithoutUpgrades):
             self.flow.pause_reading()  # uvicorn reads on after each answer, and more would wait each time
         if self.cycle.response_complete:
             self._await_head()  # uvicorn's own timer for idle connections ends with any byte, also with an empty line
+            # One that rests keeps nothing of what was asked: thousands may, and a head has 32 kB.
+            if self.scope is self.cycle.scope:  # else the next head has begun
+                self.scope, self.headers = None, []  # type: ignore[assignment]  # as before the first one
+            self._answering = self.cycle = None  # type: ignore[assignment]  # as before the first one
             self._room.rest(self)
 
     def belongs_to(self, project: str) -> None:
@@ -190,6 +189,7 @@ class BoundedProtocol(WithoutUpgrades):
 
     def give_up(self) -> None:
         """Close it at once, without an answer."""
+        self.given_up = True
         if self._answering is not None:
             self._answering.disconnected = True
         self.transport.abort()

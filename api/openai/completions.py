@@ -86,7 +86,7 @@ async def complete(
     with PostedJob(services, caller, key) as posted:
         stored = await posted.submit(turns, partial(_submit, services, caller.project, job, key))
         if chunks is None:
-            return posted.at_end(partial(_answer_in_turn, services, answer))
+            return posted.at_end(partial(_answer_in_turn, services, answer), None)
         await posted.until_text(refuse_failed)
         return posted.stream(chunks(services, stored, posted))
 
@@ -146,7 +146,7 @@ class ChatStream(JobStream):
                 async for piece in beside:
                     yield piece
         except ApiError as refused:
-            yield error_frame(refused)
+            yield error_frame(self._posted.without_room(refused))
             return
         usage = self._usage(job) if self._with_usage else b""
         yield self._chunk({}, job.finish_reason) + usage + DONE

@@ -22,10 +22,13 @@ _SIGN_OF_NEWS = b"\n"
 
 
 class JobEventStream(Watch):
-    """Watches a job from its first byte."""
+    """Watches a job from its first byte. With `ends_reasoning`, the first text says that the reasoning before it is
+    whole, so it waits until that is sure.
+    """
 
-    def __init__(self, services: Services, job_id: str) -> None:
+    def __init__(self, services: Services, job_id: str, *, ends_reasoning: bool = False) -> None:
         super().__init__(services.watch_reads, services.hub, services.tails, services.rows, job_id, Cursor())
+        self._ends_reasoning = ends_reasoning
         self._new: list[JobEvent] = []
 
     async def values(self) -> AsyncGenerator[list[JobEvent], None]:
@@ -37,6 +40,17 @@ class JobEventStream(Watch):
             async for _ in frames:
                 new, self._new = self._new, []
                 yield new
+
+    def _relay(self, received: list[ReceivedMessage], now: float) -> bytes:
+        if not (self._ends_reasoning and self._lacks_reasoning) or self._follower.offset > 0:
+            return super()._relay(received, now)
+        attempt = self._follower.attempt
+        texts = (place for place, item in enumerate(received) if item.message.text and item.message.attempt == attempt)
+        begins = next(texts, len(received))
+        relayed = super()._relay(received[:begins], now)
+        # The text is read with the reasoning before it, from the tails or a checkpoint, or from the row at the end.
+        self._missed |= begins < len(received)
+        return relayed
 
     def _format(self, event: JobEvent) -> bytes:
         self._new.append(event)
@@ -61,10 +75,10 @@ class JobEventStream(Watch):
 class JobStream:
     """Sends the watch of one job in another form. `account` pays for what is large of it."""
 
-    def __init__(self, services: Services, job_id: str, account: Account) -> None:
+    def __init__(self, services: Services, job_id: str, account: Account, *, ends_reasoning: bool = False) -> None:
         self._services = services
         self._account = account
-        self._watch = JobEventStream(services, job_id)
+        self._watch = JobEventStream(services, job_id, ends_reasoning=ends_reasoning)
 
     @property
     def stopped(self) -> bool:

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.access.large_answers import REFUSED, made_without_room
 from api.access.turns import Turns
 from api.callers.caller import Caller
 from api.finding import turns_by_size
@@ -38,6 +39,11 @@ _QUIET_SECONDS = 3.0
 _LONGEST_QUIET_SECONDS = 12.0
 
 log = getLogger(__name__)
+
+
+def job_path(job_id: str) -> str:
+    """Where a job can be read."""
+    return f"/v1/jobs/{job_id}"
 
 
 class Wait(Watcher):
@@ -117,18 +123,20 @@ class PostedJob:
     def __exit__(self, *_: object) -> None:
         self._held.close()
 
-    async def submit(self, turns: Turns, submit: Callable[[], tuple[Accepted, T]]) -> T:
-        """Store the job, and begin to wait for it."""
+    async def submit(
+        self, turns: Turns, submit: Callable[[], tuple[Accepted, T]], path: Callable[[str], str] = job_path
+    ) -> T:
+        """Store the job, and begin to wait for it. `path` is where it can be read."""
         accepted, stored = await turns.run(submit)
-        self.headers = accepted_headers(accepted)
+        self.headers = accepted_headers(accepted, path(accepted.id))
         self._job_id = accepted.id
         self._wait = Wait(self._services, accepted.id)
         self._slot.hold(self._wait)
         return stored
 
-    def at_end(self, answer: Answer) -> Response:
-        """The response that answers at the end of the job."""
-        return AnswerAtEnd(self, self._wait, answer, slot=self._held.pop_all())
+    def at_end(self, answer: Answer, when_sent: Callable[[], Awaitable[None]] | None) -> Response:
+        """The response that answers at the end of the job. `when_sent` is called when a good answer was sent."""
+        return AnswerAtEnd(self, self._wait, answer, when_sent, slot=self._held.pop_all())
 
     async def until_text(self, refuse: Callable[[StoredResult], None]) -> None:
         """Wait a little for the first text. `refuse` raises `ApiError` for a job that has ended without one."""
@@ -146,6 +154,10 @@ class PostedJob:
             raise self.interruption()
         self._slot.hold(streamed)
         return EventStream(streamed, self.headers, slot=self._held.pop_all())
+
+    def without_room(self, refused: ApiError) -> ApiError:
+        """This refusal of what is large of the answer, with the job that has written it."""
+        return made_without_room(refused, self.headers, has_key=self._has_key)
 
     def interruption(self) -> ApiError:
         """Why the client is not told the end of the job, which goes on.
@@ -177,6 +189,7 @@ class AnswerAtEnd(Response):
         posted: PostedJob,
         wait: Wait,
         answer: Answer,
+        when_sent: Callable[[], Awaitable[None]] | None,
         *,
         slot: AbstractContextManager[object],
     ) -> None:
@@ -185,6 +198,7 @@ class AnswerAtEnd(Response):
         self._posted = posted
         self._wait = wait
         self._answer = answer
+        self._when_sent = when_sent
         self._slot = slot
         self._hung_up = False
 
@@ -198,6 +212,10 @@ class AnswerAtEnd(Response):
         for name, value in self._posted.headers.items():
             response.headers.setdefault(name, value)
         await response(scope, receive, send)
+        is_good = response.status_code == 200 and REFUSED not in scope
+        del response  # its text may be long
+        if is_good and self._when_sent is not None:
+            await self._when_sent()
 
     async def _respond(self) -> Response:
         try:
@@ -215,6 +233,6 @@ class AnswerAtEnd(Response):
         self._wait.stop()
 
 
-def accepted_headers(accepted: Accepted) -> dict[str, str]:
+def accepted_headers(accepted: Accepted, path: str) -> dict[str, str]:
     """The headers of every answer to an accepted submission, errors too."""
-    return {"x-job-id": accepted.id, **replayed(accepted)}
+    return {"x-job-id": accepted.id, "location": path, **replayed(accepted)}

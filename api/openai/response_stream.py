@@ -37,7 +37,7 @@ class ResponseStream(JobStream):
         at_end: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         # From the first byte, whatever the client has: one way for every client, and most texts are short.
-        super().__init__(services, stored.job.id, account)
+        super().__init__(services, stored.job.id, account, ends_reasoning=True)
         self._id = stored.id
         self._job_id = stored.job.id
         self._project = stored.job.project
@@ -65,6 +65,8 @@ class ResponseStream(JobStream):
                         else:
                             thoughts.release()
         except ApiError as error:
+            if error.code == self._services.answer_budget.code:
+                error.message += f"; {self._come_back()}"
             # Not an event of the Response: without a number, and the SDK raises it.
             yield b"event: error\ndata: %b\n\n" % dump_json(error_body(error)).encode("ascii")
 
@@ -126,11 +128,13 @@ class ResponseStream(JobStream):
             raise self._interruption()
         return _without_messages(stored)
 
-    def _interruption(self) -> ApiError:
+    def _come_back(self) -> str:
         number = self._events.last_number
+        return f"{self._id} goes on: retrieve it with stream=true and starting_after={number}"
+
+    def _interruption(self) -> ApiError:
         if self._services.hub.closed:
-            come_back = f"retrieve it with stream=true and starting_after={number}"
-            return ApiError(503, "shutting_down", f"this server is going down; {self._id} goes on: {come_back}")
+            return ApiError(503, "shutting_down", f"this server is going down; {self._come_back()}")
         if self._watch.stopped:
             return ApiError(401, "invalid_api_key", "this API key was revoked")
         return ApiError(410, "deleted", f"{self._id} was deleted or run again while it was watched")

@@ -1,19 +1,21 @@
 """OpenAI's Responses, each one a job: run in the background, resumed anywhere, cancelled, deleted."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from logging import getLogger
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Path, Query
-from starlette.background import BackgroundTask
+from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access.turns import Turns
 from api.callers.caller import CallerDep
 from api.finding import find_response, turns_of_responses
+from api.http.connections import CONNECTION
 from api.http.errors import ApiError, JsonAnswer
 from api.http.event_stream import EventStream
+from api.http.gone import takes_all
 from api.http.parameters import v1_routes
 from api.http.request_bodies import request_body
 from api.idempotency import Key, check_key
@@ -29,7 +31,7 @@ from api.submitting.bodies import NO_BODY, JobBody
 from api.submitting.checks import check_job
 from api.submitting.fields import unsupported
 from api.submitting.response_request import ResponseRequest, read_response_request
-from api.use_cases import cancel_one_job, submit_one_job
+from api.use_cases import cancel_one_job, find_submitted, submit_one_job
 from jobs.inputs.dialects import RESPONSES
 from jobs.intake.idempotency import IdempotencyKey
 from jobs.intake.submission import Accepted
@@ -52,31 +54,30 @@ ResponseId = Annotated[str, Path(description="The id of a Response, `resp_...`."
 
 @routes.post("/responses", response_class=Response, openapi_extra=request_body(RESPONSE_BODY))
 async def post_response(
-    services: ServicesDep, caller: CallerDep, body: JobBody, idempotency_key: Key = None
+    services: ServicesDep, caller: CallerDep, body: JobBody, http: Request, idempotency_key: Key = None
 ) -> Response:
     """Ask for a Response. With `background` the answer comes at once, else when it has ended; with `stream` it is the
     events. However it is asked for, it is a job: it goes on when the client goes away, and everything about it can be
     asked for again, for as long as it is stored.
 
-    A parameter that is not supported is refused by name. With `store: false` it is deleted once its answer
-    has been sent.
+    A parameter that is not supported is refused by name. With `store: false` it is deleted once its client
+    has the answer.
     """
     key = await services.turns_of(body).run(check_key, idempotency_key, RESPONSES, body)
     request = await services.turns_of(body).run(read_response_request, body)
     turns = await turns_of_request(services, request, body)
     if request.background and not request.stream:
         accepted, stored = await turns.run(_submit, services, caller.project, request, key)
-        return await turns.run(_show, services, stored, headers=accepted_headers(accepted))
+        return await turns.run(_show, services, stored, headers=accepted_headers(accepted, _path(accepted.id)))
     with PostedJob(services, caller, key) as posted:
-        stored = await posted.submit(turns, partial(_submit, services, caller.project, request, key))
+        stored = await posted.submit(turns, partial(_submit, services, caller.project, request, key), _path)
         # By its id: a request may be long, and a client that waits must not hold one.
-        erase = partial(_erase_unstored, services, stored.id, caller.project)
+        erase = partial(_erase_unstored, services, stored.id, caller.project, http.scope.get(CONNECTION))
+        at_end = None if request.is_stored or request.background else erase
         if not request.stream:
-            erase_if = None if request.is_stored else erase
-            return posted.at_end(partial(_answer, services, stored.id, caller.project, erase_if))
+            return posted.at_end(partial(_answer, services, stored.id, caller.project), at_end)
         if not request.background:
             await posted.until_text(_refuse_failed)
-        at_end = None if request.is_stored or request.background else erase
         return posted.stream(ResponseStream(services, stored, caller.account, at_end=at_end))
 
 
@@ -139,18 +140,21 @@ async def _answer(
     services: Services,
     response_id: str,
     project: str,
-    erase: Callable[[], Awaitable[None]] | None,
     result: StoredResult,
     turns: Turns,
 ) -> Response:
     _refuse_failed(result)
     ended = await turns.run(find_response, services, project, response_id)
-    return await turns.run(_show, services, ended, background=BackgroundTask(erase) if erase is not None else None)
+    return await turns.run(_show, services, ended)
 
 
-async def _erase_unstored(services: Services, response_id: str, project: str) -> None:
-    """Delete a Response that was not to be stored: its answer was sent. It never raises: a worker does it later."""
+async def _erase_unstored(services: Services, response_id: str, project: str, connection: Any) -> None:
+    """Delete a Response that was not to be stored and whose answer was sent, when its client has all of it. It never
+    raises: if its client does not get it all, it can be read, until a worker deletes it later.
+    """
     try:
+        if not await takes_all(connection):
+            return
         await services.writes.run(delete_response, services.database, response_id, project=project)
     except DATABASE_ERRORS as error:
         log.warning("%s was not erased yet: %s", response_id, driver_message(error))
@@ -159,11 +163,13 @@ async def _erase_unstored(services: Services, response_id: str, project: str) ->
 def _submit(
     services: Services, project: str, request: ResponseRequest, key: IdempotencyKey | None
 ) -> tuple[Accepted, StoredResponse]:
-    chat = request.chat_body(conversation(services, project, request))
-    # An event that was sent cannot be taken back, so an interrupted text is continued where the upstream can.
-    job = check_job(dump_json(chat).encode(), CONTINUED)
-    kept = {**request.kept(), "model": job.request["model"]}
-    accepted = submit_one_job(services, project, job, key, response=kept)
+    accepted = find_submitted(services, project, key)  # first: what it continues may have been deleted since
+    if accepted is None:
+        chat = request.chat_body(conversation(services, project, request))
+        # An event that was sent cannot be taken back, so an interrupted text is continued where the upstream can.
+        job = check_job(dump_json(chat).encode(), CONTINUED)
+        kept = {**request.kept(), "model": job.request["model"]}
+        accepted = submit_one_job(services, project, job, key, response=kept)
     named = response_id(accepted.id)
     stored = read_response(services.database, named, project=project)
     if stored is None:
@@ -171,13 +177,12 @@ def _submit(
     return accepted, stored
 
 
-def _show(
-    services: Services,
-    stored: StoredResponse,
-    headers: Mapping[str, str] | None = None,
-    background: BackgroundTask | None = None,
-) -> Response:
-    return JsonAnswer(read_response_object(services.database, stored), headers=headers, background=background)
+def _show(services: Services, stored: StoredResponse, headers: Mapping[str, str] | None = None) -> Response:
+    return JsonAnswer(read_response_object(services.database, stored), headers=headers)
+
+
+def _path(job_id: str) -> str:
+    return f"/v1/responses/{response_id(job_id)}"
 
 
 def _refuse_failed(result: StoredResult) -> None:

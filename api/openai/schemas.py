@@ -145,7 +145,7 @@ RESPONSE_BODY: dict[str, Any] = {
         "background": {"type": "boolean"},
         "stream": {"type": "boolean"},
         "stream_options": {"type": "object", "properties": {"include_obfuscation": {"enum": [False]}}},
-        "store": {"type": "boolean", "description": "False: it is deleted once its answer has been sent."},
+        "store": {"type": "boolean", "description": "False: it is deleted once its client has the answer."},
         "include": {"type": "array", "items": {"type": "string"}, "description": "Taken and without an effect."},
         "max_output_tokens": {"type": "integer", "minimum": 1},
         "max_tool_calls": {"type": "integer", "minimum": 1},

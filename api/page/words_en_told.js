@@ -31,6 +31,8 @@ export const TOLD = {
 
   // How a text that is not accepted ends.
   "told.end.fence": "a code block that is not closed",
+  "told.end.formula": "a formula that is not closed",
+  "told.end.code": "inline code that is not closed, {end}",
   "told.end.none": "no text",
   "told.end.heading": "a heading, {end}",
   "told.end.sentence": "a sentence that does not end, {end}",

@@ -25,6 +25,8 @@ export const TOLD = {
 
   // 未通过验收的文本怎样结尾。
   "told.end.fence": "代码块没有闭合",
+  "told.end.formula": "公式没有闭合",
+  "told.end.code": "行内代码没有闭合：{end}",
   "told.end.none": "没有文字",
   "told.end.heading": "以标题结尾：{end}",
   "told.end.sentence": "最后一句没有写完：{end}",

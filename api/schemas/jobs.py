@@ -150,7 +150,10 @@ class JobObject(Described):
 class JobWithRequest(JobObject):
     """A job as it is shown after its submission: with the request as it goes upstream."""
 
-    request: dict[str, Any]
+    request: dict[str, Any] | None = Field(
+        description="Null in the answer to a submission, a retry or a cancel if it is long and there is no room for it:"
+        " `GET /v1/jobs/{id}` has it. The same holds for `accept`, `cells` and `message`."
+    )
     accept: dict[str, Any] | None = Field(description="What its text must satisfy; null: any text will do.")
     cells: dict[str, str] | None = Field(
         None, description="The row of a table that it was made of, by column. Left out when it was made of none."

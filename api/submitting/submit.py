@@ -5,8 +5,7 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
-from api.forms.jobs import stored_job_json
-from api.http.errors import JsonAnswer
+from api.changed_job import ChangedJob
 from api.http.parameters import v1_routes
 from api.http.request_bodies import BATCH_BODY, JOB_BODY, request_body
 from api.idempotency import Key, check_key, key_reused, replayed
@@ -47,7 +46,7 @@ def post_job(services: ServicesDep, caller: CallerDep, body: JobBody, idempotenc
     if stored is None:  # what the key stands for has been deleted since
         raise key_reused()
     headers = {"location": f"/v1/jobs/{accepted.id}", **replayed(accepted)}
-    return JsonAnswer(stored_job_json(stored), 202, headers=headers)
+    return ChangedJob(stored, 202, headers)
 
 
 @routes.post(

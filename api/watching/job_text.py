@@ -33,7 +33,7 @@ class MovedOnError(Exception):
 class JobText:
     """A follower of one job's channel that can also read."""
 
-    __slots__ = ("_reads", "_reasoning", "_tails", "_text", "follower", "job_id")
+    __slots__ = ("_reads", "_reasoning", "_tails", "_text", "follower", "found_tail", "job_id")
 
     def __init__(
         self,
@@ -48,6 +48,8 @@ class JobText:
         self._tails = tails
         self.job_id = job_id
         self.follower = Follower(attempt, offset, reasoning_offset)
+        self.found_tail = False
+        """Whether the last `fill` found a tail. It finds none where Redis does not answer."""
         self._text = SentText(offset)
         self._reasoning = SentText(reasoning_offset)
 
@@ -86,12 +88,23 @@ class JobText:
         self._text, self._reasoning = SentText(), SentText()
 
     async def fill(self) -> AsyncIterator[Step]:
-        """What the tails have that this watcher has not; without a tail, what the checkpoint has."""
+        """What the tails have that this watcher has not; without a tail, what the checkpoint has. All reasoning that
+        was written before the text comes before it.
+        """
         follower = self.follower
         text, reasoning = await self._tails.read_both(
             self.job_id, follower.attempt, follower.offset, follower.reasoning_offset
         )
+        self.found_tail = text is not None or reasoning is not None
         if reasoning is not None or text is None:  # with a text and no reasoning in Redis there is none
+            async for step in self._fill("reasoning", reasoning):
+                yield step
+        if text is None:
+            if not await self._checkpoint("text", follower.offset):
+                return
+            # This text is newer than the reasoning that was read.
+            at = follower.attempt, follower.reasoning_offset
+            reasoning = None if reasoning is None else await self._tails.read(self.job_id, *at, "reasoning")
             async for step in self._fill("reasoning", reasoning):
                 yield step
         async for step in self._fill("text", text):

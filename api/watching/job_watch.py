@@ -22,7 +22,7 @@ from api.watching.job_rows import JobRows
 from api.watching.job_text import JobText, MovedOnError
 from api.watching.tails import Tails
 from api.watching.watch_reads import WatchReads
-from jobs.live.follower import Gap, Reasoning, ResetMessage, Step, Text
+from jobs.live.follower import Gap, Reasoning, ResetMessage, Started, Step, Text
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
 
@@ -61,6 +61,8 @@ class Watch(Watcher):
         self._sent_at = self._now()
         self._quiet = _QUIET_SECONDS
         self._behind = self._missed = self._held_up = False
+        self._lacks_reasoning = True
+        """Whether reasoning may have been missed, until a tail is found or an attempt is heard from its start."""
         self._send: Callable[[bytes], bool] | None = None
         self.on_open: Callable[[], None] = nothing
         self._look_at = self._not_before = 0.0
@@ -91,6 +93,7 @@ class Watch(Watcher):
                     self._held_up = False
                     yield frame
                 if self._missed or inbox.resync:
+                    self._lacks_reasoning |= inbox.resync
                     self._missed = False
                     self._behind = True
                     self._look_at = self._not_before
@@ -147,6 +150,7 @@ class Watch(Watcher):
                     frames.append(self._reset_frame())
                 else:
                     self._missed = True
+                    self._lacks_reasoning = not isinstance(step, Started) or item is not received[-1]
                     self._hub.resyncs += isinstance(step, Gap)
                     self._not_before = self._not_before if isinstance(step, Gap) else 0.0
             if self._missed:
@@ -206,6 +210,7 @@ class Watch(Watcher):
         if self._follower.attempt > 0 and not self._ended:
             async for step in self._text.fill():
                 yield self._step_frame(step)
+            self._lacks_reasoning &= not self._text.found_tail
 
     async def _send_status(self, job: Job) -> AsyncIterator[bytes]:
         if not job.is_final:

@@ -8,7 +8,7 @@ from jobs.lifecycle.responses import erase_deleted
 from jobs.lifecycle.transitions import cancel_running
 from jobs.store.database import Database
 from jobs.store.queries import read_job
-from tests.api.responding import Reader, create, job_of, rows_of
+from tests.api.responding import ASK, Reader, create, job_of, rows_of
 from tests.api.watching import Writer
 
 
@@ -64,3 +64,23 @@ def test_a_deletion_that_was_cut_short_is_gone_on_with(client: httpx.Client, dat
     assert rows_of(database, job_id) > 0
     assert [change.id for change in erase_deleted(database)] == [job_id]
     assert rows_of(database, job_id) == 0
+
+
+def test_a_post_that_is_repeated_gets_its_response_also_when_what_it_continues_was_deleted_since(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    first = create(client)
+    writer = Writer(database, valkey_client, job_of(first))
+    writer.write("some text")
+    writer.finish()
+    asked = {**ASK, "previous_response_id": first["id"], "input": "Go on."}
+    answers = []
+    for _ in range(2):
+        answers.append(client.post("/v1/responses", json=asked, headers={"Idempotency-Key": "again"}))
+        client.delete(f"/v1/responses/{first['id']}")
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json()["id"] == answers[1].json()["id"]
+    assert answers[1].headers["idempotent-replayed"] == "true"
+    other = client.post("/v1/responses", json={**asked, "input": "No."}, headers={"Idempotency-Key": "again"})
+    assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_key_reused")
+    assert client.post("/v1/responses", json=asked).status_code == 404

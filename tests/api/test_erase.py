@@ -1,5 +1,6 @@
 """Deleting ended work: nothing of it is left in any table, and nothing that runs can be deleted."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from jobs.lifecycle.erase import DELETED_MESSAGE, NOBODY, go_on_erasing
 from jobs.lifecycle.transitions import retry
 from jobs.model.endings import JobError
 from jobs.store.database import Database
-from jobs.tables import batches, jobs, metadata
+from jobs.tables import batches, holds, jobs, lanes, metadata
 from tests.api.watching import Writer
 
 CANARY = "canary-5b1e"
@@ -96,6 +97,24 @@ def test_what_an_upstream_quoted_of_a_prompt_is_deleted_with_its_job(
     assert rows_with_canary(database) == []
     [hold] = read_holds(database)
     assert (hold.reason, hold.message) == ("away", DELETED_MESSAGE)
+
+
+def test_what_an_upstream_said_of_another_job_at_another_time_stays_for_operators(
+    api: ApiServer, database: Database, valkey_client: redis.Redis
+) -> None:
+    """One project could take from operators what the upstream says to all, by deleting a job that was told the same."""
+    batch_id, _ = write_batch(api, database, valkey_client, count=1)
+    said = f"said {CANARY}"
+    failure = Failure(
+        "default", "m", "job_2", database.now(), "away", "upstream_cut", said, by_status=False, refusals=0
+    )
+    assert judge(database, failure).began
+    with database.write() as connection:
+        later = database.now() + timedelta(hours=1)
+        connection.execute(update(lanes).values(error_at=later))
+        connection.execute(update(holds).values(since=later))
+    assert ask(api, "DELETE", f"/v1/batches/{batch_id}").status_code == 200
+    assert rows_with_canary(database) == ["holds", "lanes"]
 
 
 def test_a_job_is_deleted_alone_and_its_batch_keeps_its_counts(

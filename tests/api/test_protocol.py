@@ -1,5 +1,6 @@
 """Requests whose head never ends: cut before they fill the memory, and the next request is none the worse for it."""
 
+import gc
 import socket
 import threading
 import time
@@ -86,6 +87,37 @@ def test_a_head_may_have_what_is_allowed_and_bodies_do_not_count(sqlite_api: Api
             assert client.get("/healthz").status_code == 200
             body = iter([b" " * 50_000] * 10)  # in chunks
             assert client.post("/v1/jobs", content=body).json()["error"]["code"] == "invalid_json"
+
+
+def test_a_connection_that_rests_keeps_nothing_of_what_was_asked(line: socket.socket) -> None:
+    """Thousands may rest, each after a head of 30 kB."""
+    asked = (b"x-long", b"marked" * 4000)
+
+    def is_kept() -> bool:
+        cycles = [one.cycle for one in connections() if one.cycle is not None]
+        heads = [*(one.headers or [] for one in connections()), *(cycle.scope["headers"] for cycle in cycles)]
+        return any(asked in head for head in heads)
+
+    line.sendall(START + b"X-Long: " + asked[1] + b"\r\n\r\nGET")  # the next head has begun before the answer
+    assert answer_from(line).startswith(b"HTTP/1.1 200 ")
+    wait_until(lambda: not is_kept())
+    line.sendall(b" /healthz HTTP/1.1\r\nHost: localhost\r\nX-Long: " + asked[1] + b"\r\n\r\n")
+    assert answer_from(line).startswith(b"HTTP/1.1 200 ")
+    wait_until(lambda: not is_kept())
+
+
+def connections() -> list[protocol.BoundedProtocol]:
+    """All that are open in this process."""
+    return [one for one in gc.get_objects() if isinstance(one, protocol.BoundedProtocol)]
+
+
+def answer_from(line: socket.socket) -> bytes:
+    answer = b""
+    while not answer.endswith(b"}"):
+        piece = line.recv(65536)
+        assert piece, f"the connection was closed after {answer!r}"
+        answer += piece
+    return answer
 
 
 def test_what_is_not_http_is_refused_in_the_one_form(line: socket.socket) -> None:

@@ -102,7 +102,16 @@ def test_a_head_request_gets_the_headers_alone(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["none.js", "..%2fpage.py", "%2e%2e/page.py", "index.html", "a.py", "vendor/LICENSES", "vendor/%2e%2e/main.js"],
+    [
+        "none.js",
+        "..%2fpage.py",
+        "%2e%2e/page.py",
+        "index.html",
+        "a.py",
+        "vendor/LICENSES",
+        "vendor/%2e%2e/main.js",
+        f"{'a' * 300}.js",
+    ],
 )
 def test_nothing_but_the_pages_files_is_served(http: httpx.Client, name: str) -> None:
     answer = http.get(f"/page/{name}")
