@@ -115,10 +115,10 @@ class ActiveAttempt:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
 
-    def end_request(self, outcome: object, *, refused: bool = False) -> None:
+    def end_request(self, outcome: object, *, refused: bool = False, is_own: bool = False) -> None:
         """Its request is over, and its lane is to know now, before the attempt has ended: as in `Sent.end`."""
         if self.sent is not None:
-            self.sent.end(outcome, refused=refused)
+            self.sent.end(outcome, refused=refused, is_own=is_own)
             self.sent = None
 
     def stop(self, reason: StopReason) -> None:

@@ -101,6 +101,7 @@ class AttemptRunner:
             log.info("claim", extra={"action": "claim", "job_id": job_id, "attempt": claimed.attempt, **lane})
             self._finalizer.publish_batch_event(claimed.job, claimed.attempt, JobStatus.IN_PROGRESS)
             running = held.enter_context(self._attempts.run(claimed))
+            held.enter_context(self._reporter.running(claimed))
             spec = self._upstreams.find(claimed.upstream)
             trace = self._tracing.begin(running)
             running.traceparent = trace.traceparent
@@ -113,7 +114,7 @@ class AttemptRunner:
             written = measure(running, outcome, self._tokenizers, spec)
             self._ends.check_and_end(running, outcome, written, trace, held)
             if not running.is_lost:  # for how long a process was frozen says nothing of what a text takes
-                self._reporter.end_turn(claimed, running.used, began_at)
+                self._reporter.end_turn(claimed, running.used, began_at, monotonic() - began)
         # A refused hint frees no stream. Woken by it, dispatch would hint the same job again at once, and so on.
         self._on_free()
         return True
@@ -166,9 +167,9 @@ class AttemptRunner:
 
     async def _wait_for_part(self, running: ActiveAttempt, tokens: int) -> None:
         """Until there is a place for it in the limits of its lane."""
-        ready_at, claimed = self._reporter.now(), running.claimed
-        with self._reporter.waiting(claimed):
-            while not (place := self._reporter.book(claimed, running.used, tokens, ready_at)).is_booked:  # noqa: ASYNC110  # nothing says it
+        claimed = running.claimed
+        with self._reporter.waiting(claimed, running.used, tokens) as part:
+            while not (place := self._reporter.book(part)).is_booked:  # noqa: ASYNC110  # nothing says it
                 await asyncio.sleep(min(place.seconds, LOOK_SECONDS))
         try:
             if place.seconds > 0:
@@ -232,7 +233,7 @@ class AttemptRunner:
                 finally:
                     sent.close()
             if seam is not None:
-                seam.close()
+                seam.close(is_early=ending.is_cut_short)
         except EmptyCompletion as error:
             # A text that is continued may have been whole already.
             whole = running.text and error.ending is not None and error.ending.finish_reason is not None

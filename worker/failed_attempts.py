@@ -146,7 +146,7 @@ class FailedAttempts:
         own = sent.note_refusal() or alone or (again and job.rate_limits >= FEW_REFUSALS)
         if alone and job.refusals + 1 >= MOST_REFUSALS:
             return JobStatus.FAILED, "fail", self._keep(running, transitions.fail, written, error)
-        running.end_request(error, refused=not own)
+        running.end_request(error, refused=True, is_own=own)
         seconds = self._seconds_to_wait(job, error, own=own, alone=alone)
         due_at = self._database.now() + timedelta(seconds=seconds)
         waits = partial(transitions.wait_for_limit, alone=alone)

@@ -5,13 +5,15 @@ upstream is held, a round begins at once.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import monotonic
 
 from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.lanes import Lanes
 from jobs.dispatch.part_places import Place
+from jobs.dispatch.part_queues import LastRequest, WaitingPart
 from jobs.dispatch.rounds import Key
 from jobs.dispatch.turn_costs import Ended
 from jobs.dispatch.upstream_holds import proof_bytes
@@ -22,6 +24,9 @@ from worker.refused_projects import RefusedProjects
 from worker.upstream.ending import Ending
 from worker.upstream.errors import UpstreamError
 from worker.upstream.errors.reaching import Unreachable
+
+MOST_WAITED = 10.0
+"""No turn waits longer for its claim: if it seems so, the clock was set in between."""
 
 
 class LaneReporter:
@@ -38,46 +43,49 @@ class LaneReporter:
         unsent = Unsent(self.now().timestamp(), claimed.reserved_tokens)
         self.lanes.note((claimed.upstream, claimed.job.model), LaneNews([unsent]))
 
-    def end_turn(self, claimed: Claimed, used: "Used", began_at: datetime) -> None:
-        """Its stream is free again, so its project's turn is over.
+    def end_turn(self, claimed: Claimed, used: "Used", began_at: datetime, seconds: float) -> None:
+        """Its stream is free again, so its project's turn is over. `seconds`: that long ago it began, by a clock that
+        nobody sets. By the rows' clock, a step of an hour cost the project of each text that ran an hour.
 
         The turn has cost the stream from its reservation on until its end was stored, not only while the upstream
         wrote: a process that ends 190 jobs of 5 ms a second keeps each stream for 0.5 s.
         """
-        began = min(began_at, claimed.send_at or began_at)
-        seconds = max(0.001, (self.now() - began).total_seconds())
+        waited = (began_at - (claimed.send_at or began_at)).total_seconds()
+        seconds = max(0.001, seconds + min(MOST_WAITED, max(0.0, waited)))
         ended = Ended(claimed.job.project, seconds, used.tokens, used.requests, claimed.reserved_tokens)
         self.lanes.note((claimed.upstream, claimed.job.model), LaneNews(ended=[ended]))
 
-    def book(self, claimed: Claimed, used: "Used", tokens: int, ready_at: datetime) -> Place:
-        """A place for the next part of its text, which is ready since then. Nobody reserves a part: if short ones were
-        sent as soon as they could be, they would have all requests or tokens of their lane. So they keep to its limits,
-        and while others wait for these, to the share of their project.
+    @contextmanager
+    def waiting(self, claimed: Claimed, used: "Used", tokens: int) -> Iterator[WaitingPart]:
+        """The next part of its text is ready, is expected to use so many tokens, and has no place yet."""
+        key, ready_at = (claimed.upstream, claimed.job.model), self.now().timestamp()
+        part = WaitingPart(key, claimed.job.project, tokens, used.last, ready_at)
+        self.lanes.parts.waiting.join(part)
+        try:
+            yield part
+        finally:
+            self.lanes.parts.waiting.leave(part)
+
+    def book(self, part: WaitingPart) -> Place:
+        """A place for the next part of a text. Nobody reserves a part: if short ones were sent as soon as they could
+        be, they would have all requests or tokens of their lane. So they keep to its limits, and while others wait for
+        these, to the share of their project.
         """
-        key = claimed.upstream, claimed.job.model
-        project, last_at = claimed.job.project, (used.last_at or ready_at).timestamp()
-        due_at = self.lanes.parts.due_at(key, project, used.last_tokens, last_at, ready_at.timestamp())
-        place = self.lanes.parts.book(key, project, tokens, due_at)
+        place = self.lanes.parts.book(part)
         if place.is_booked:
             sent_at = self.now().timestamp() + place.seconds
-            self.lanes.note(key, LaneNews([Unplanned(sent_at, tokens)]))
+            self.lanes.note(part.key, LaneNews([Unplanned(sent_at, part.tokens)]))
         elif place.is_stale:
-            self.lanes.note(key, LaneNews())  # so that it has a turn
+            self.lanes.note(part.key, LaneNews())  # so that it has a turn
         if place.is_stale or (place.is_booked and place.seconds > 0):  # the other processes are to know
             self.wake()
         return place
 
-    @contextmanager
-    def waiting(self, claimed: Claimed) -> Iterator[None]:
-        """The next part of its text has no place yet."""
-        of = claimed.upstream, claimed.job.project
-        self.lanes.parts.waiting[of] += 1
-        try:
-            yield
-        finally:
-            self.lanes.parts.waiting[of] -= 1
-            if not self.lanes.parts.waiting[of]:
-                del self.lanes.parts.waiting[of]
+    def running(self, claimed: Claimed) -> AbstractContextManager[None]:
+        """Its text runs here, and may go on in parts."""
+        if not claimed.job.max_continuations:
+            return nullcontext()
+        return self.lanes.parts.running((claimed.upstream, claimed.job.project))
 
     def give_place_back(self, claimed: Claimed, tokens: int) -> None:
         """A part is not sent that had one."""
@@ -91,7 +99,7 @@ class LaneReporter:
         """
         tokens = claimed.reserved_tokens if unplanned_tokens is None else unplanned_tokens
         sent = Sent(self, claimed, tokens, used, address_mark)
-        used.last_at = sent.sent_at
+        used.last.sent_at = sent.sent_at.timestamp()
         return sent
 
 
@@ -101,10 +109,7 @@ class Used:
 
     tokens: int = 0
     requests: int = 0
-    last_tokens: int = field(default=0, compare=False)
-    """What the last of them used."""
-    last_at: datetime | None = field(default=None, compare=False)
-    """When that was sent."""
+    last: LastRequest = field(default_factory=LastRequest, compare=False)
 
 
 class Sent:
@@ -117,6 +122,7 @@ class Sent:
         self.project = claimed.job.project
         self.address_mark = address_mark
         self.sent_at = reporter.now()
+        self._began = monotonic()
         self.accepted_at: datetime | None = None
         self.closed_at: datetime | None = None
         self.in_flight = max(1, reporter.lanes.in_flight(self.key))
@@ -146,7 +152,7 @@ class Sent:
         """Its first text has come."""
         self.accepted_at = at = self._reporter.now()
         self._reporter.answers.note(self.key, self.project, refused=False)
-        waited = (at - self.sent_at).total_seconds()
+        waited = monotonic() - self._began  # if the clock was set meanwhile, it was no queue
         report = Accepted(self.sent_at.timestamp(), at.timestamp(), waited, self.in_flight)
         wrote_at = None if self.is_doubted else at
         told = LaneNews([report], wrote_at=wrote_at, first_delta_seconds=[waited])
@@ -166,9 +172,9 @@ class Sent:
         """The upstream has no stream of it any more; `end` reports what became of it."""
         self.closed_at = self._reporter.now()
 
-    def end(self, outcome: object, *, refused: bool = False) -> None:
-        """It is over. `refused`: it was one too many, and everybody is to slow down. Only the first report counts: a
-        text that waits for its check has made its own when it left the lane.
+    def end(self, outcome: object, *, refused: bool = False, is_own: bool = False) -> None:
+        """It is over. `refused`: it was one too many, and everybody is to slow down, unless `is_own`. Only the first
+        report counts: a text that waits for its check has made its own when it left the lane.
         """
         if self._has_ended:
             return
@@ -184,16 +190,17 @@ class Sent:
             ]
         used, output = self._used(outcome)
         if refused and isinstance(outcome, UpstreamError):
-            after, used = outcome.retry_after_seconds, 0
-            reports.append(Refused(sent_at, moment, after, self.in_flight, self._reserved_tokens))
+            after, used = None if is_own else outcome.retry_after_seconds, 0
+            project = self.project if self._reporter.lanes.do_others_wait(self.key, self.project) else ""
+            reports.append(Refused(sent_at, moment, after, self.in_flight, self._reserved_tokens, project, is_own))
         else:
             reports.append(Finished(sent_at, moment, self._reserved_tokens, used, output))
         proved_at, wrote_at = (self.sent_at, at) if isinstance(outcome, Ending) else (None, None)
-        self._of_turn.last_tokens = self._reserved_tokens if used is None else used
-        self._of_turn.tokens += self._of_turn.last_tokens
+        self._of_turn.last.tokens = self._reserved_tokens if used is None else used
+        self._of_turn.tokens += self._of_turn.last.tokens
         self._of_turn.requests += 1
         self._note(LaneNews(reports, proved_at=proved_at, wrote_at=wrote_at))
-        if refused:
+        if refused and not is_own:
             self._write()
 
     def _used(self, outcome: object) -> tuple[int | None, int | None]:

@@ -67,6 +67,8 @@ class Lanes:
         """Turns that are over and were not written in a round."""
         self._waiting = WaitingModels(MOST_MODELS)
         self._in_flight: dict[Key, int] = {}
+        self._projects: Mapping[str, Sequence[str]] = {}
+        """Those that wait for each model."""
         self._crowded: set[Key] = set()
         self.parts = PartPlaces(database, self._turns, self._due)
         self._held: dict[str, Hold] = {}
@@ -81,6 +83,10 @@ class Lanes:
     def in_flight(self, key: Key) -> int:
         """How many streams the lane had in the last round, of all processes."""
         return self._in_flight.get(key, 0)
+
+    def do_others_wait(self, key: Key, project: str) -> bool:
+        """Whether jobs of another project waited for the model in the last round."""
+        return any(other != project for other in self._projects.get(key[1], ()))
 
     def write_news(self, key: Key) -> bool:
         """Write the news of a lane now, from any thread. False: another process has the lane at this moment."""
@@ -118,6 +124,7 @@ class Lanes:
         upstreams = self._changes.note(self._upstreams())
         specs, weights = upstreams.specs, upstreams.project_weights
         view = self._look(behind)
+        self._projects = view.waiting
         self._turns.read(view.rows, free)
         self._learn(weights)
         self._in_flight = {key: counted.total for key, counted in view.in_flight.items()}

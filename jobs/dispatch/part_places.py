@@ -7,13 +7,17 @@ two processes book at the same time is too much for a moment, and both wait unti
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from operator import itemgetter
 from typing import NamedTuple
 
 from jobs.dispatch.due_lanes import DueLanes
 from jobs.dispatch.lane_news import LaneTurn, LaneWish
+from jobs.dispatch.part_queues import LastRequest, PartQueues, WaitingPart
 from jobs.dispatch.reservation import LEAD_SECONDS
 from jobs.dispatch.rounds import Key, View
+from jobs.dispatch.running_turns import Of
 from jobs.dispatch.turn_costs import Short
 from jobs.dispatch.upstream_total import ALL_MODELS
 from jobs.dispatch.upstream_turns import UpstreamTurns
@@ -45,6 +49,14 @@ class Place(NamedTuple):
     """The lane is to have a turn."""
 
 
+class _Booked(NamedTuple):
+    """The last place that a part of a project had where others waited."""
+
+    since: float
+    last: LastRequest
+    """What is to be paid for."""
+
+
 class PartPlaces:
     """One for a process. Turns come from its rounds, and parts ask from the event loop."""
 
@@ -56,10 +68,11 @@ class PartPlaces:
         self._paces: dict[Key, Lane | None] = {}
         self._seen_at: dict[Key, float] = {}
         self._short: dict[Key, Short] = {}
-        self._booked_at: dict[tuple[str, str], float] = {}
-        """When a part of each project had its last place, by upstream."""
-        self.waiting: Counter[tuple[str, str]] = Counter()
-        """How many texts of each have a part that waits here."""
+        self._booked: dict[tuple[Key, str], _Booked] = {}
+        """By what was short, and project."""
+        self.waiting = PartQueues()
+        self.texts: Counter[Of] = Counter()
+        """How many texts of each project run in this process that may go on in parts."""
 
     def see(self, key: Key, turn: LaneTurn) -> None:
         """How a turn has left the lane and what its upstream declares."""
@@ -94,46 +107,115 @@ class PartPlaces:
             short[name, ALL_MODELS] = Short(turn.prices_of_all, frozenset(of_all | continued), weights, now)
         self._short = short
         with self._lock:  # parts book meanwhile
-            self._booked_at = {of: at for of, at in self._booked_at.items() if now - at < REMEMBERED_SECONDS}
+            self._booked = {
+                (limit, project): last
+                for (limit, project), last in self._booked.items()
+                if now < max(last.since + REMEMBERED_SECONDS, self._paid_at(limit, project, last))
+            }
 
-    def least_seconds(self, key: Key, project: str, tokens: int) -> float:
-        """How long a project has its share of limits that others wait for used by one request of so many tokens."""
-        now, both = self._now(), [self._short.get(one) for one in (key, (key[0], ALL_MODELS))]
-        short = [one for one in both if one is not None and one.is_so(now)]
-        return max((one.least_seconds(project, tokens) for one in short), default=0.0)
+    @contextmanager
+    def running(self, of: Of) -> Iterator[None]:
+        """A text of this project that may go on in parts, from its claim to its end."""
+        with self._lock:
+            self.texts[of] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.texts[of] -= 1
+                if not self.texts[of]:
+                    del self.texts[of]
 
-    def due_at(self, key: Key, project: str, tokens: int, last_at: float, ready_at: float) -> float:
-        """When the next part of a text may go, whose last request used so many tokens and was sent at `last_at`: what
-        the parts of its project use is then no more than its share. Of that, this process has as much as it has of the
-        texts. Counted for each text apart, those that were begun put off those that had been begun before.
-        """
-        least, of = self.least_seconds(key, project, tokens), (key[0], project)
-        if not least:
-            return ready_at
-        own = min(1.0, max(1, self.waiting[of]) / self._turns.open_turns(*of))
-        return max(ready_at, self._booked_at.get(of, last_at) + least / own)
-
-    def book(self, key: Key, project: str, tokens: int, since: float) -> Place:
-        """A place for the next part of a text, which could go since then by the share of its project. The longer it
-        waits, the further ahead that may be: jobs are planned ahead, too, and would have each place before it.
+    def book(self, part: WaitingPart) -> Place:
+        """A place for a part that waits, in its turn. Those of a project go in the order in which they were ready, and
+        in a lane the one that could go first is first. Else small parts would have each place before a large one.
         """
         now = self._now()
-        if now < since:
-            return Place(since - now, is_booked=False)
-        lead = min(max(LEAD_SECONDS, now - since), PLANNED_AHEAD)
+        part.ready_at = min(part.ready_at, now)  # or the clock was set back
+        since = self._due_at(part)
+        ahead = self.waiting.ahead_of(part) or (self._before(part, since, now) if since <= now else [])
+        if ahead:
+            seconds = max(0.0, since - now, ahead[0].look_at - now) + len(ahead) * SHORTEST_LOOK
+            place = Place(seconds, is_booked=False)
+        elif now < since:
+            part.kept_by = None
+            place = Place(since - now, is_booked=False)
+        else:
+            place = self._book(part, since, now)
+        part.look_at = now + place.seconds
+        return place
+
+    def least_seconds(self, limit: Key, project: str, tokens: int) -> float:
+        """How long a project has its share of a limit that others wait for used by one request of so many tokens."""
+        return self._short[limit].least_seconds(project, tokens) if self._is_short(limit) else 0.0
+
+    def _due_at(self, part: WaitingPart) -> float:
+        """When it may go by the share of its project: once the last place is paid for, whichever part had it. By its
+        own cost, a large part could never go while small ones of its project did. Counted for each text apart, those
+        that were begun put off those that had been begun before.
+        """
+        own, limits = _Booked(part.last.sent_at, part.last), _limits(part.key)
+        last = [self._booked.get((limit, part.project), own) for limit in limits]
+        return max(
+            part.ready_at, *(self._paid_at(limit, part.project, one) for limit, one in zip(limits, last, strict=True))
+        )
+
+    def _paid_at(self, limit: Key, project: str, booked: _Booked) -> float:
+        """When a place is paid for by the share of its project as it is now: nobody owes what no one waits for. This
+        process has as much of that share as it has of the texts that may go on, whether they wait or are written.
+        """
+        seconds = self.least_seconds(limit, project, booked.last.tokens)
+        if not seconds or booked.since > self._now():  # the clock was set back: nobody knows when that was
+            return 0.0
+        of = limit[0], project
+        own = min(1.0, max(1, self.texts[of]) / self._turns.continued_texts(*of))
+        return booked.since + seconds / own
+
+    def _before(self, part: WaitingPart, since: float, now: float) -> list[WaitingPart]:
+        """The parts that this one would take a place from: those that could go before it."""
+        own = since, part.ready_at
+        due = [(self._due_at(one), one.ready_at, one) for one in self.waiting.rivals_of(part)]
+        before = [one for one in due if one[0] <= now and one[:2] < own]
+        return [one for _, _, one in sorted(before, key=itemgetter(0, 1))]
+
+    def _book(self, part: WaitingPart, since: float, now: float) -> Place:
+        """The longer a part waits for a place, the further ahead that may be: jobs are planned ahead, too, and would
+        have each place before it.
+        """
+        key, tokens = part.key, part.tokens
+        part.due_at = since if part.due_at is None else part.due_at
+        lead = min(max(LEAD_SECONDS, now - part.due_at), PLANNED_AHEAD)
         with self._lock:
-            both = (self._paces.get(key), self._paces.get((key[0], ALL_MODELS)))
+            both = [self._paces.get(limit) for limit in _limits(key)]
             paces = [pace for pace in both if pace is not None]
             for pace in paces:
                 pace.apply([], 0, now)
-            blocked = max((pace.blocked_for(tokens, now, lead) for pace in paces), default=0.0)
+            blocked_for = [0.0 if pace is None else pace.blocked_for(tokens, now, lead) for pace in both]
+            blocked = max(blocked_for)
             at = max((pace.reserve(tokens, now, lead) or now for pace in paces), default=now) if blocked <= 0 else now
-            is_stale = blocked > 0 and now - self._seen_at.get(key, now) >= FRESH_SECONDS
+            is_stale = blocked > 0 and abs(now - self._seen_at.get(key, now)) >= FRESH_SECONDS
             if blocked <= 0:
-                self._booked_at[key[0], project] = max(since, now - LATE_SECONDS)
+                self._pay(part, max(since, now - LATE_SECONDS))
         if blocked <= 0:
             return Place(max(0.0, at - now), is_booked=True)
+        of_lane, of_upstream = blocked_for  # what an upstream declares counts in each of its lanes, too
+        part.kept_by = "lane" if of_lane > of_upstream + SHORTEST_LOOK else "upstream"
         return Place(max(SHORTEST_LOOK, blocked / 2), is_booked=False, is_stale=is_stale)
+
+    def _pay(self, part: WaitingPart, since: float) -> None:
+        for limit in _limits(part.key):
+            if self._is_short(limit):
+                self._booked[limit, part.project] = _Booked(since, part.last)
+            else:
+                self._booked.pop((limit, part.project), None)
+
+    def _is_short(self, limit: Key) -> bool:
+        return limit in self._short and self._short[limit].is_so(self._now())
 
     def _now(self) -> float:
         return self._database.now().timestamp()
+
+
+def _limits(key: Key) -> tuple[Key, Key]:
+    """Those of the lane, and those of all models of its upstream."""
+    return key, (key[0], ALL_MODELS)

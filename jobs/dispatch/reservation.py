@@ -13,21 +13,9 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Connection,
-    RowMapping,
-    Select,
-    Update,
-    and_,
-    bindparam,
-    not_,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Update, and_, bindparam, select, true, update
 
+from jobs.dispatch.behind_others import find_groups
 from jobs.dispatch.choice import Choosing, Chosen
 from jobs.dispatch.due import BY_ID, RESERVED, InFlight, count_in_flight, is_fresh
 from jobs.dispatch.holds import find_holds
@@ -93,7 +81,7 @@ class _Turn:
     def take(self, hint_seconds: float, counted: InFlight) -> LaneTurn:
         wish, lane, moment = self._wish, self._lane, self._moment
         lost_at = self._now - timedelta(seconds=hint_seconds)
-        taken_back = self._take_back(not_(is_fresh(lost_at))) if counted.void else []
+        taken_back = self._take_back(~is_fresh(lost_at)) if counted.void else []
         for job_id in taken_back:  # if it was a probe, another one goes
             end_probe(self._connection, wish.key[0], job_id, self._now)
         # A reservation that was not taken back although it counts no more is locked: a claim has it at this moment.
@@ -147,12 +135,16 @@ class _Turn:
         return [row.id for row in rows]
 
     def _choose(self, held: Held) -> list[Chosen]:
-        lane_room = self._lane.room(self._in_flight, self._moment, LEAD_SECONDS)
-        room = min(self._wish.most, lane_room, self._total.room(LEAD_SECONDS))
-        projects = [project for project in self._wish.projects if project not in held.projects]
-        if room <= 0 or not projects or held.model:
+        wish, lane = self._wish, self._lane
+        room = min(wish.most, lane.room(self._in_flight, self._moment, LEAD_SECONDS), self._total.room(LEAD_SECONDS))
+        if room <= 0 or held.model:
             return []
-        return self._reserve(held, projects, room)
+        projects = [project for project in wish.projects if project not in held.projects]
+        chosen: list[Chosen] = []
+        for group in find_groups(self._connection, wish.key, lane.state, projects, self._moment):
+            if not chosen and self._tokens_needed is None:
+                chosen = self._reserve(held, group, room)
+        return chosen
 
     def _choose_probe(self, held: Held) -> list[Chosen]:
         """One job, if a probe of the held upstream is due: rather one that it has not failed on, of a project that was
@@ -245,8 +237,7 @@ def _free_jobs(rule: StartRule) -> Select[Any]:
 
 @cache
 def _reserving() -> Update:
-    of_id: BindParameter[str] = bindparam("of_id")
-    free = update(jobs).where(jobs.c.id == of_id, jobs.c.upstream.is_(None))
+    free = update(jobs).where(jobs.c.id == bindparam("of_id"), jobs.c.upstream.is_(None))
     place: dict[str, Any] = {"hinted_at": bindparam("at"), "reserved_tokens": bindparam("of_tokens")}
     return free.values(upstream=bindparam("of_upstream"), **place)
 

@@ -6,7 +6,10 @@ before it began. Were they kept, a project whose texts become longer would pay t
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
+from math import inf
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import Select, bindparam, select
@@ -32,36 +35,46 @@ class RunningTurns:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._look_at = 0.0
+        self._look_at = self._looked_at = -inf
+        self._begun: dict[tuple[str, datetime | None], float] = {}
+        """When each turn began that ran at the last look, by the clock of this process, which nobody sets."""
         self._in_flight = Counter[Of]()
-        self.continued: frozenset[Of] = frozenset()
-        """The projects with a text that may go on in a next request."""
+        self.continued = Counter[Of]()
+        """How many texts of each may go on in a next request."""
         self._too_many: dict[Of, tuple[float, float]] = {}
         """Since when there are more turns than jobs in flight, and how many more there were at least."""
 
     def look(self, turns: Mapping[str, Turns]) -> dict[Of, list[float]] | None:
         """For how many seconds the turns of each project run. None: it is alone, or the last look was just now."""
-        now = self._database.now()
+        now, moment = self._database.now(), monotonic()
         # Where several upstreams share the streams of a process, they count at one where nobody else waits, too.
         is_shared = len(turns) > 1 or any(some.has_several() for some in turns.values())
-        if not is_shared or now.timestamp() < self._look_at:
+        if not is_shared:
+            self.continued = Counter()
+        if not is_shared or moment < self._look_at:
             return None
         names = {"names": list(turns)}
         with self._database.read() as connection:
             running = connection.execute(_running(), names).all()
             reserved = connection.execute(_reserved(), names).all()
-        self._look_at = now.timestamp() + max(LOOK_SECONDS, LOOK_SECONDS_PER_STREAM * len(running))
+        self._look_at = moment + max(LOOK_SECONDS, LOOK_SECONDS_PER_STREAM * len(running))
+        # After a step of the clock the rows' times are of another one. A turn that is new began since the last look.
+        since, self._looked_at = moment - self._looked_at, moment
+        begun: dict[tuple[str, datetime | None], float] = {}
         seconds: dict[Of, list[float]] = {}
         for row in running:
-            lasts = max(0.0, (now - (row.hinted_at or now)).total_seconds())
-            seconds.setdefault((row.upstream, row.project), []).append(lasts)
-        self.continued = frozenset((row.upstream, row.project) for row in running if row.max_continuations)
+            lasts = min(since, max(0.0, (now - (row.hinted_at or now)).total_seconds()))
+            turn = row.id, row.hinted_at
+            begun[turn] = self._begun.get(turn, moment - lasts)
+            seconds.setdefault((row.upstream, row.project), []).append(moment - begun[turn])
+        self._begun = begun
+        self.continued = Counter((row.upstream, row.project) for row in running if row.max_continuations)
         self._in_flight = Counter((row.upstream, row.project) for row in (*running, *reserved))
         return seconds
 
     def find_lost(self, turns: Mapping[str, Turns]) -> dict[Of, float]:
         """After a look: how many turns of a project can be open, of those for which that is too many."""
-        now, found = self._database.now().timestamp(), dict[Of, float]()
+        now, found = monotonic(), dict[Of, float]()
         too_many: dict[Of, tuple[float, float]] = {}
         for name, some in turns.items():
             for project, count in some.count_open().items():
@@ -79,7 +92,7 @@ class RunningTurns:
 
 @cache
 def _running() -> Select[Any]:
-    columns = (jobs.c.upstream, jobs.c.project, jobs.c.hinted_at, jobs.c.max_continuations)
+    columns = (jobs.c.id, jobs.c.upstream, jobs.c.project, jobs.c.hinted_at, jobs.c.max_continuations)
     some = select(*columns).where(RUNNING, _of_some())
     return some.with_hint(jobs, **using("jobs_running"))
 

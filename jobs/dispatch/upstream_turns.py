@@ -26,6 +26,11 @@ from jobs.store.database import DATABASE_ERRORS, Database
 STREAMS_SECONDS = 300.0
 """The streams of a process count for so long after it wrote here last."""
 
+MOST_AHEAD_SECONDS = 3600.0
+"""No project is further ahead of the one that is next than by what all streams are in so long. Else one whose turns a
+version before has charged for a step of the clock waits as long as the step was.
+"""
+
 ALONE_SECONDS = 1.0
 """Where one project has all turns, they are written no more often than this."""
 
@@ -108,14 +113,17 @@ class UpstreamTurns:
         """How many streams all processes have that use it."""
         return self._streams.get(upstream, 0) + self._most_free
 
-    def open_turns(self, upstream: str, project: str) -> float:
-        """How many turns of the project there are not over; at least one."""
-        turns = self._turns.get(upstream)
-        return 1.0 if turns is None else turns.open_turns(project)
-
     def continued(self, upstream: str) -> set[str]:
         """The projects with texts there that may go on in parts, in any process."""
         return {project for name, project in self._running.continued if name == upstream}
+
+    def continued_texts(self, upstream: str, project: str) -> float:
+        """How many texts of the project there may go on in parts, in all processes. Before the first look at them, all
+        its turns that are not over; at least one.
+        """
+        if (found := self._running.continued[upstream, project]) or upstream not in self._turns:
+            return max(1, found)
+        return self._turns[upstream].open_turns(project)
 
     def in_order(self, upstream: str, projects: Iterable[str]) -> list[str]:
         """These, the one that is next first."""
@@ -178,6 +186,7 @@ class UpstreamTurns:
             turns.catch_up()
         moment = now.timestamp()
         streams = {**self._others(known, moment), self._process: (self._most_free, moment)}
+        turns.limit_lead(MOST_AHEAD_SECONDS * max(1, sum(count for count, _ in streams.values())))
         store_lane(
             connection, (name, ALL_MODELS), {"turns": json.dumps({"projects": turns.as_json(), "streams": streams})}
         )

@@ -5,6 +5,7 @@ if the process that began stops, the dispatch loop of any worker goes on.
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
 from time import monotonic
 from typing import Any
 
@@ -45,6 +46,9 @@ DELETED_MESSAGE = "the upstream's words were deleted with the job that they were
 JOBS_AT_ONCE = 200
 ROUND_SECONDS = 0.05
 """What one round erases: so many jobs, or what it manages in this time. On SQLite every other writer waits for it."""
+
+_CLOCKS_APART = timedelta(minutes=1)
+"""How far the clocks of two workers may differ. They use the database's clock: the difference is far smaller."""
 
 _JOBS_PER_STATEMENT = 5
 _LONG = 1 << 16
@@ -211,13 +215,15 @@ def erase_jobs(connection: Connection, job_ids: Sequence[str]) -> None:
 
 
 def _erase_quotes(connection: Connection, job_ids: Sequence[str]) -> None:
-    """An upstream's error may quote a prompt, and the latest one is kept for people in its lane and its hold, too."""
-    of_them = attempts.c.job_id.in_(job_ids)
-    quoted = select(attempts.c.error_message).where(of_them, attempts.c.error_message.is_not(None))
-    messages = list(connection.scalars(quoted.distinct()))
-    if messages:
-        of_lane = lanes.c.error_message.in_(messages)
-        connection.execute(update(lanes).where(of_lane).values(error_message=DELETED_MESSAGE))
-        systems = (holds.c.kind == HoldKind.UPSTREAM, holds.c.held_by == "system")
-        of_hold = holds.c.message.in_(messages)
-        connection.execute(update(holds).where(*systems, of_hold).values(message=DELETED_MESSAGE))
+    """An upstream's error may quote a prompt, and the latest one is kept for people in its lane and its hold, too.
+    Others may have been told the same: what was noted before or after these jobs ran is not theirs, and stays.
+    """
+    of_them = (attempts.c.job_id.in_(job_ids), attempts.c.error_message.is_not(None))
+    when = select(attempts.c.error_message, func.min(attempts.c.started_at), func.max(attempts.c.finished_at))
+    for message, began, ended in connection.execute(when.where(*of_them).group_by(attempts.c.error_message)).all():
+        least, most = began - _CLOCKS_APART, (ended or began) + _CLOCKS_APART
+        of_lane = (lanes.c.error_message == message, lanes.c.error_at.between(least, most))
+        connection.execute(update(lanes).where(*of_lane).values(error_message=DELETED_MESSAGE))
+        # A failed probe changes the message of a hold that has begun earlier.
+        of_hold = (holds.c.kind == HoldKind.UPSTREAM, holds.c.held_by == "system", holds.c.message == message)
+        connection.execute(update(holds).where(*of_hold, holds.c.since <= most).values(message=DELETED_MESSAGE))

@@ -174,6 +174,12 @@ class Turns:
         """Its next turn begins so much later."""
         self._times[name] = self.time_of(name) + time
 
+    def limit_lead(self, most: float) -> None:
+        """None is further ahead than so much of the one that is next."""
+        latest = self._now + most
+        self._times = {name: min(time, latest) for name, time in self._times.items()}
+        self._floors = {name: min(floor, latest) for name, floor in self._floors.items()}
+
     def catch_up(self) -> None:
         """Nobody waits: what some had while the others wanted nothing is no debt."""
         self._now = max(self._times.values(), default=self._now)

@@ -33,6 +33,8 @@ How it works:
 - A refusal is judged 0.12 s later (`judge.py`), when the log (`log.py`) shows how many were in flight and how many were
   accepted in the second before. What was accepted under the same conditions tells which of both limits it was. Until
   then nothing starts. All refusals that were sent before the judgement are one.
+- A refusal of one project in a lane of long texts cuts nothing yet if others wait and as many in flight were accepted
+  before: another project goes first, and only if that is refused, too, is it a limit (`others_first.py`).
 - Tokens (`tokens.py`) are a bucket. A reservation takes what such a request will probably use, at most a minute's. Its
   job's row remembers how many, and the end gives these back, less what was used.
   If mostly large requests are refused, there is a limit of tokens that nothing states: it becomes what was accepted

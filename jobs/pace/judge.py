@@ -60,6 +60,8 @@ def judge_refusal(state: State, token_rate: float | None, now: float) -> bool:
 def _judge_counts(state: State, sent_at: float, by_rows: int, now: float) -> bool:
     log = state.rate.log
     in_flight = log.in_flight_at(sent_at) + 1 if by_rows <= EXACT_UP_TO else by_rows
+    if state.ask_others(sent_at, min(in_flight, by_rows)):
+        return True
     before = _rate_held(state), state.window.plateau or state.window.size
     count = log.in_second_before(sent_at)
     against_window, against_rate, of = log.evidence(sent_at, in_flight - 1, state.evidence_from)

@@ -212,9 +212,7 @@ class Lane:
 
     def _accepted(self, report: Accepted, now: float) -> None:
         state = self.state
-        state.rate.accepted(report)
-        state.accepted_at = max(state.accepted_at, report.sent_at)
-        state.blocked = False
+        state.accepted(report)
         if report.sent_at < state.cut_at:
             return
         state.clean += 1
@@ -225,19 +223,21 @@ class Lane:
 
     def _refused(self, report: Refused, now: float) -> None:
         state = self.state
-        state.tokens.refused(max(0, report.reserved_tokens), self.token_rate(now))
-        state.rate.log.refused(report)
+        state.forget_plan(report, self.token_rate(now))
+        if report.is_own:
+            state.put_behind(report)
+            return
         if state.judged is None and report.sent_at >= state.cut_at:
             state.judged, state.judge_at = (report.sent_at, report.in_flight), now + JUDGE_SECONDS
             state.judged_refusals, state.pause_after = 0, 0.0
             state.cut_at = state.judge_at + ON_ITS_WAY
             state.in_a_row = state.in_a_row + 1 if now - state.refused_at < IN_A_ROW_SECONDS + state.hinted_pause else 1
-            state.streak, state.clean, state.refused_at = state.clean, 0, now
+            state.streak, state.clean, state.refused_before, state.refused_at = state.clean, 0, state.refused_at, now
             if state.in_a_row > 1 and not report.retry_after_seconds:
                 self._pause_until(now + min(LONGEST_BACKOFF, BACKOFF * 2.0**state.in_a_row), now)
         elif state.judged is not None and report.sent_at < state.judged[0]:
             state.judged = (report.sent_at, report.in_flight)
-        state.judged_refusals += 1
+        state.count_refusal(report.project)
         self._note_hint(report, now)
 
     def _note_hint(self, report: Refused, now: float) -> None:

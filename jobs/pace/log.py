@@ -86,6 +86,13 @@ class Log(msgspec.Struct):
     def refused(self, report: Refused) -> None:
         self._take_plan(report.sent_at)
 
+    def accepted_since(self, at: float) -> list[LoggedRequest]:
+        return [sent for sent in self.entries if sent.in_flight and sent.at > at]
+
+    def was_accepted(self, in_flight: int, since: float, until: float) -> bool:
+        """Whether a request was, with so many in flight by the rows."""
+        return any(sent.in_flight >= in_flight and since < sent.at < until for sent in self.entries)
+
     def times(self, last: int) -> list[float]:
         return [sent.at for sent in self.entries[-last:]]
 

@@ -53,6 +53,10 @@ class Refused:
     """The lane's streams when it was reserved or sent, itself among them."""
     reserved_tokens: int = 0
     """Given back: a refused request used none."""
+    project: str = ""
+    """Whose it was, if other projects wait for the lane, too."""
+    is_own: bool = False
+    """It met a limit of its own project or job. The lane keeps its pace."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from datetime import datetime
 
 import msgspec
 
+from jobs.pace.others_first import SLOW_REQUESTS, SLOW_SECONDS, OthersFirst
 from jobs.pace.rate import Rate
-from jobs.pace.reports import Observed, Report, Unplanned, Unsent
+from jobs.pace.reports import Accepted, Observed, Refused, Report, Unplanned, Unsent
 from jobs.pace.sizes import Sizes
 from jobs.pace.tokens import Stated, Tokens
 from jobs.pace.window import Window
@@ -64,6 +65,14 @@ class State(msgspec.Struct):
     """Requests accepted between it and the refusal before it."""
     judged_refusals: int = 0
     """How many were refused until then."""
+    refused_project: str = ""
+    """Whose they were, if all were of one project and others waited."""
+    refused_before: float = 0.0
+    """When the refusal before it came."""
+    confirmed_at: float = 0.0
+    """When the latest request was sent whose refusal was taken for everybody's."""
+    others_first: OthersFirst | None = None
+    """The projects that let others go first."""
     pause_after: float = 0.0
     """Until when they said to wait. The lane waits, too, unless the judgement is that only they met the limit."""
     is_stray: bool = False
@@ -117,6 +126,65 @@ class State(msgspec.Struct):
         """A request was accepted at this address; None: there is no news of that."""
         if at is not None:
             self.address = address
+
+    def accepted(self, report: Accepted) -> None:
+        """A request was accepted, and if it was sent behind a refusal, that may be of one project alone."""
+        self.rate.accepted(report)
+        self.accepted_at, self.blocked = max(self.accepted_at, report.sent_at), False
+        if self.others_first is not None:
+            self.others_first.accepted(report.sent_at, report.in_flight)
+
+    def forget_plan(self, report: Refused, token_rate: float | None) -> None:
+        """An upstream counts nothing of what it refuses."""
+        self.tokens.refused(max(0, report.reserved_tokens), token_rate)
+        self.rate.log.refused(report)
+
+    def put_behind(self, report: Refused) -> None:
+        """A request met a limit of its own project or job. Other projects go first; the lane keeps its pace."""
+        if report.project and self.is_slow(report.sent_at):
+            own = report.project, report.sent_at, report.in_flight
+            self.others_first = OthersFirst.after(self.others_first, *own, is_open=False)
+
+    def count_refusal(self, project: str) -> None:
+        """One more that is to be judged."""
+        is_same = not self.judged_refusals or project == self.refused_project
+        self.judged_refusals, self.refused_project = self.judged_refusals + 1, project if is_same else ""
+
+    def ask_others(self, sent_at: float, in_flight: int) -> bool:
+        """A refusal of one project while others wait: let others go first. True: nothing is cut for it before one of
+        them is refused, too. So much had been accepted since the latest refusal that was everybody's.
+        """
+        before, log, project = self.others_first, self.rate.log, self.refused_project
+        is_doubt, self.others_first = False, None
+        if project and self.is_slow(sent_at):
+            is_again = before is not None and before.may_be_older(project, sent_at)
+            is_doubt = is_again or (
+                not (before is not None and before.is_open)
+                and not self.is_probing()
+                and log.was_accepted(in_flight, self.confirmed_at, sent_at)
+            )
+            after = OthersFirst.after(before, project, sent_at, in_flight, is_open=is_doubt)
+            self.others_first = before if is_again else after
+            for sent in [] if is_again else log.accepted_since(sent_at):
+                after.accepted(sent.at, sent.in_flight)
+        if is_doubt:
+            self.clean, self.refused_at, self.in_a_row = self.streak, self.refused_before, 0
+        else:
+            self.confirmed_at = sent_at
+        return is_doubt
+
+    def behind(self, now: float) -> tuple[set[str], bool]:
+        """Which projects let others go first, and whether their answer says whose limit it was."""
+        refused, projects, is_open = self.others_first, set[str](), False
+        if refused is not None and refused.is_behind(now):
+            projects, is_open = set(refused.projects), refused.is_open
+        if self.judged is not None and self.refused_project and self.is_slow(self.judged[0]):
+            projects, is_open = projects | {self.refused_project}, True
+        return projects, is_open
+
+    def is_slow(self, at: float) -> bool:
+        """Whether few were accepted of late."""
+        return len(self.rate.log.accepted_since(at - SLOW_SECONDS)) < SLOW_REQUESTS
 
     def may_try_rate(self) -> bool:
         """Whether the rate was neither learned nor kept for a trial."""

@@ -19,6 +19,9 @@ class Member:
     prompt: int = 50
     output: int = 50
     parts: int = 1
+    large: int = 0
+    """So many of its texts go on without end, and each of their parts takes so many tokens:"""
+    large_tokens: int = 0
     fails: float = 0.0
     """The share of its requests that end at once, by a 400."""
     retries: float = 0.0

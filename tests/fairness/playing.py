@@ -80,7 +80,7 @@ class Play:
             self.at(outage.begins, partial(self.sending.break_off, outage.upstream))
         for worker in self.workers:
             self.wake(worker)
-        with virtual_rounds(self.mix.turn_seconds), same_each_time(self.dice):
+        with virtual_rounds(self.mix.turn_seconds, lambda: self.now), same_each_time(self.dice):
             while self.events and self.events[0][0] <= self.mix.seconds:
                 at, _, action = heapq.heappop(self.events)
                 self.now = at
@@ -110,10 +110,10 @@ class Play:
 
     def submit(self, place: int, models: Sequence[str]) -> None:
         member = self.mix.members[place]
-        content = "word" * member.prompt
+        content, most = "word" * member.prompt, 10_000 if member.large else member.parts - 1 or None
         some = [
             NewJob({"model": model, "messages": [{"role": "user", "content": content}],
-                    "max_tokens": member.output}, max_attempts=10)
+                    "max_tokens": member.output}, max_attempts=10, max_continuations=most)
             for model in self._in_turn(models)
         ]  # fmt: skip
         submit_batch(self.database, some, BatchOptions(project=f"p{place}"))
@@ -171,7 +171,14 @@ class Play:
         job, place = claimed.job, int(claimed.job.project[1:])
         assert job.id not in self.texts, "a job runs twice"
         self.texts[job.id] = text = Text(claimed, place, worker, self.now)
+        if (
+            sum(one.member == place and one.large_tokens > 0 for one in self.texts.values())
+            < self.mix.members[place].large
+        ):
+            text.large_tokens = self.mix.members[place].large_tokens
         worker.running.add(job.id)
+        if job.max_continuations:
+            worker.lanes.parts.texts[claimed.upstream, job.project] += 1
         self.waiting[place][job.model] -= 1
         self.log.begin(place, self.now)
         if self.mix.members[place].a_second is None and self.waiting[place][job.model] < self._fewest(place):
@@ -184,8 +191,11 @@ class Play:
         job = text.claimed.job
         self.texts.pop(job.id)
         text.worker.running.discard(job.id)
+        if job.max_continuations:
+            text.worker.lanes.parts.texts[text.claimed.upstream, job.project] -= 1
         self.log.streams[text.member].append((text.begun, self.now))
-        text.worker.reporter.end_turn(text.claimed, text.used, self.start + timedelta(seconds=text.begun))
+        began_at, seconds = self.start + timedelta(seconds=text.begun), self.now - text.begun
+        text.worker.reporter.end_turn(text.claimed, text.used, began_at, seconds)
         self.wake(text.worker)
         self.take_hints()
 
@@ -212,10 +222,16 @@ class Play:
 
 
 @contextmanager
-def virtual_rounds(turn_seconds: float) -> Iterator[None]:
-    """What a turn takes decides how many a round has: so long by this clock, whatever the machine does."""
+def virtual_rounds(turn_seconds: float, now: Callable[[], float]) -> Iterator[None]:
+    """What a turn takes decides how many a round has: so long by this clock, whatever the machine does. Texts run by
+    the time of the play.
+    """
     ticks = map(turn_seconds.__mul__, itertools.count())
-    with mock.patch("jobs.dispatch.lanes.monotonic", partial(next, ticks)):
+    with (
+        mock.patch("jobs.dispatch.lanes.monotonic", partial(next, ticks)),
+        mock.patch("jobs.dispatch.running_turns.monotonic", now),
+        mock.patch("worker.reports.monotonic", now),
+    ):
         yield
 
 

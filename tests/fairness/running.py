@@ -18,6 +18,7 @@ class Text:
     used: Used = field(default_factory=Used)
     sent: Sent | None = None
     part: int = 1
+    large_tokens: int = 0
 
     @property
     def upstream(self) -> int:

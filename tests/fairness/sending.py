@@ -1,9 +1,10 @@
 """What becomes of the requests of a play: texts, failures, refusals, outages."""
 
-from datetime import datetime
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+from jobs.dispatch.part_queues import WaitingPart
 from jobs.dispatch.upstream_holds import end_probe_now
 from jobs.lifecycle import transitions
 from jobs.settings import Settings
@@ -32,7 +33,7 @@ class Sending:
         if text.worker.is_dead or play.texts.get(text.claimed.job.id) is not text:
             return
         member = play.mix.members[text.member]
-        tokens = member.prompt + member.output
+        tokens = text.large_tokens or member.prompt + member.output
         sent = text.sent = text.worker.reporter.send(text.claimed, text.used, None if text.part == 1 else tokens)
         error = self._error_of(text)
         play.log.requested[text.member].append((play.now, tokens if error is None else 0))
@@ -85,26 +86,32 @@ class Sending:
         if not self._is_live(text, sent):
             return
         member = self._play.mix.members[text.member]
-        usage = ReportedUsage(member.prompt, None, member.output, None, member.prompt + member.output)
+        tokens = text.large_tokens or member.prompt + member.output
+        usage = ReportedUsage(tokens - member.output, None, member.output, None, tokens)
         sent.close()
         sent.end(Ending("stop", usage, None, None))
-        if text.part < member.parts:
+        if text.part < member.parts or text.large_tokens:
             text.part += 1
-            self._send_part(text, self._play.clock.now)
+            waits = ExitStack()
+            part = waits.enter_context(text.worker.reporter.waiting(text.claimed, text.used, tokens))
+            self._send_part(text, waits, part)
             return
         own = (self._play.database, text.claimed.job.id, text.claimed.attempt)
         assert transitions.finish(*own, written("text", usage=USAGE))
         self._play.leave(text)
 
-    def _send_part(self, text: Text, ready_at: datetime) -> None:
+    def _send_part(self, text: Text, waits: ExitStack, part: WaitingPart) -> None:
         """Once it has a place."""
         play = self._play
         if text.worker.is_dead or play.texts.get(text.claimed.job.id) is not text:
+            waits.close()
             return
-        member = play.mix.members[text.member]
-        place = text.worker.reporter.book(text.claimed, text.used, member.prompt + member.output, ready_at)
-        after = partial(self.send, text) if place.is_booked else partial(self._send_part, text, ready_at)
-        play.at(play.now + (place.seconds if place.is_booked else min(place.seconds, LOOK_SECONDS)), after)
+        place = text.worker.reporter.book(part)
+        if place.is_booked:
+            waits.close()
+            play.at(play.now + place.seconds, partial(self.send, text))
+        else:
+            play.at(play.now + min(place.seconds, LOOK_SECONDS), partial(self._send_part, text, waits, part))
 
     def _fail(self, text: Text, sent: Sent, error: UpstreamError) -> None:
         if not self._is_live(text, sent):

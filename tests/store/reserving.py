@@ -94,3 +94,9 @@ def claim_now(database: Database, job_id: str, worker: str, lease_seconds: float
     """A claim of a job that is reserved first, if nobody has it."""
     reserve(database, job_id)
     return claim(database, job_id, worker, lease_seconds, **given)
+
+
+def reserve_at(now: float, lanes: Lanes, most: int) -> list[str]:
+    """What a round at this time of a play reserves: the clock by which it measures running turns is the play's, too."""
+    with mock.patch("jobs.dispatch.running_turns.monotonic", return_value=now):
+        return lanes.reserve(most, MAX_CRASHES).reserved

@@ -14,7 +14,8 @@ from tests.store.reserving import upstream
 from tests.store.store_fixtures import Store
 from tests.store.test_token_shares import Worker, asking
 
-STEP = 0.05
+STEP = 0.1
+"""Seconds between two turns; a lane whose parts wait has one every 0.25 s."""
 
 
 def run(worker: Worker, jobs: int, seconds: int) -> dict[str, int]:
@@ -131,6 +132,19 @@ def test_parts_share_with_the_jobs_of_all_models(sqlite_database: Database, mode
     long, short = shares(some)
     assert 0.4 <= long <= 0.6
     assert 0.2 <= short <= 0.6, "the turns of this test come too seldom to use all"
+
+
+def test_long_parts_get_the_share_of_their_project_also_while_most_of_its_texts_are_written(
+    sqlite_database: Database,
+) -> None:
+    """Before, a process had as much of the share as its texts that waited were of all that ran: two thirds of it."""
+    [worker] = begin(sqlite_database, SHORT_OF_REQUESTS, streams=40)
+    worker.takes["long"] = (4.0, 500)
+    submit(worker, "long", 20)
+    go([worker], 5)
+    submit(worker, "short", 200)
+    long, _ = shares([worker], 20)
+    assert 0.42 <= long <= 0.6
 
 
 def test_parts_share_by_the_weights_of_the_projects(sqlite_database: Database) -> None:

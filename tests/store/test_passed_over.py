@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from unittest import mock
 
 import pytest
 from sqlalchemy import select, update
@@ -64,8 +65,9 @@ class Process:
             for job_id in [job_id for job_id, (until, _) in self.running.items() if until <= self.second]:
                 _, claimed = self.running.pop(job_id)
                 assert finish(self.store.database, job_id, 1, written("text"))
-                self.reporter.end_turn(claimed, Used(10, 1), self.store.clock.after(-SECONDS[claimed.job.project]))
-            with unpaced():
+                took = SECONDS[claimed.job.project]
+                self.reporter.end_turn(claimed, Used(10, 1), self.store.clock.after(-took), took)
+            with unpaced(), mock.patch("jobs.dispatch.running_turns.monotonic", return_value=self.second):
                 reserved = self.lanes.reserve(STREAMS - len(self.running), MAX_CRASHES).reserved
             for job_id in reserved:
                 begun = claim(self.store.database, job_id, "w1", 1000 * LEASE)

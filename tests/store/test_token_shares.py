@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from functools import partial
 from statistics import median
 
 import pytest
@@ -10,7 +9,9 @@ from sqlalchemy import select
 
 from jobs.dispatch.holds import read_holds
 from jobs.dispatch.lane_news import LaneNews
+from jobs.dispatch.part_queues import LastRequest, WaitingPart
 from jobs.dispatch.turn_costs import STILL_SHORT_SECONDS, Ended
+from jobs.dispatch.upstream_total import ALL_MODELS
 from jobs.dispatch.waiting import find_why_waiting
 from jobs.intake.submission import BatchOptions, NewJob, submit_batch, submit_job
 from jobs.lifecycle.transitions import finish, hold_back
@@ -21,7 +22,7 @@ from jobs.store.database import Database
 from jobs.tables import jobs
 from jobs.upstreams import UpstreamSpec
 from tests.store.failing import fail
-from tests.store.reserving import HINT_SECONDS, lanes_of, take_due, upstream
+from tests.store.reserving import HINT_SECONDS, lanes_of, reserve_at, take_due, upstream
 from tests.store.store_fixtures import REFUSED, USAGE, Store, new_job, store, written
 
 __all__ = ["store"]  # a fixture
@@ -52,8 +53,10 @@ class Worker:
     running: list[tuple[float, str, float, int, int]] = field(default_factory=list)
     weights: dict[str, float] = field(default_factory=dict)
     streams: int = 100
-    parts_due: list[tuple[float, str, float, int, float]] = field(default_factory=list)
-    """When each is ready, its job, when the one before was sent, its number, its place or 0."""
+    parts_due: list[tuple[str, int, float, WaitingPart]] = field(default_factory=list)
+    """The job of each, its number, its place or 0."""
+    claimed: dict[str, Job] = field(default_factory=dict)
+    """As each was when it was claimed: to read those of all waiting parts in each turn took most of the time."""
 
     def __post_init__(self) -> None:
         self.lanes = lanes_of(self.store.database, HINT_SECONDS, self.spec, **self.weights)
@@ -63,42 +66,45 @@ class Worker:
         ended = [one for one in self.running if one[0] <= now]
         self.running = [one for one in self.running if one[0] > now]
         for at, job_id, sent_at, reserved, part in ended:
-            job = self.store.job(job_id)
+            job = self.claimed[job_id]
             seconds, used = self.takes[job.project]
             parts = self.parts.get(job.project, 1)
             costs = [Ended(job.project, parts * seconds, parts * used, parts, reserved)] if part == parts else []
             finished = Finished(sent_at, at, reserved, used, min(50, used))
             self.lanes.note(("default", job.model), LaneNews([finished], costs))
             if part < parts:
-                self.parts_due.append((now, job_id, sent_at, part + 1, 0.0))
+                waiting = WaitingPart(("default", job.model), job.project, used, LastRequest(used, sent_at), now)
+                self.lanes.parts.waiting.join(waiting)
+                self.parts_due.append((job_id, part + 1, 0.0, waiting))
                 continue
             assert finish(self.store.database, job_id, job.attempt, written("text", usage=USAGE))
         due, self.parts_due = self.parts_due, []
-        self.lanes.parts.waiting = Counter(("default", self.store.job(one[1]).project) for one in due)
+        texts = [*(one[1] for one in self.running), *(one[0] for one in due)]
+        own = Counter(("default", self.claimed[job_id].project) for job_id in texts)
+        self.lanes.parts.texts = Counter({of: count for of, count in own.items() if self.parts.get(of[1], 1) > 1})
         for one in due:
             self._send_part(now, *one)
         in_flight = len(self.running) + len(self.parts_due)
-        for job_id in self.lanes.reserve(self.streams - in_flight, MAX_CRASHES).reserved:
+        for job_id in reserve_at(now, self.lanes, self.streams - in_flight):
             claimed = self.store.claim(job_id)
-            job = claimed.job
+            job = self.claimed[job_id] = claimed.job
             seconds, _ = self.takes[job.project]
             self.waited.setdefault(job.project, []).append(now - job.created_at.timestamp())
             self._send(job, (now + seconds, job_id, now, claimed.reserved_tokens, 1))
         self.store.clock.advance(self.turn_seconds)
 
-    def _send_part(self, now: float, ready_at: float, job_id: str, last_at: float, part: int, at: float) -> None:
-        job = self.store.job(job_id)
-        seconds, used = self.takes[job.project]
-        key = "default", job.model
+    def _send_part(self, now: float, job_id: str, part: int, at: float, waiting: WaitingPart) -> None:
         if not at:
-            due_at = self.lanes.parts.due_at(key, job.project, used, last_at, ready_at)
-            place = self.lanes.parts.book(key, job.project, used, due_at)
+            place = self.lanes.parts.book(waiting)
             at = now + place.seconds if place.is_booked else 0.0
-            self.lanes.note(key, LaneNews([Unplanned(at, used)] if place.is_booked else []))
+            self.lanes.note(waiting.key, LaneNews([Unplanned(at, waiting.tokens)] if place.is_booked else []))
+            if place.is_booked:
+                self.lanes.parts.waiting.leave(waiting)
         if 0 < at <= now:
-            self._send(job, (now + seconds, job_id, now, used, part))
+            job, (seconds, _) = self.claimed[job_id], self.takes[waiting.project]
+            self._send(job, (now + seconds, job_id, now, waiting.tokens, part))
         else:
-            self.parts_due.append((ready_at, job_id, last_at, part, at))
+            self.parts_due.append((job_id, part, at, waiting))
 
     def _send(self, job: Job, request: tuple[float, str, float, int, int]) -> None:
         now = request[2]
@@ -182,7 +188,11 @@ def test_the_parts_of_a_text_wait_for_their_share_of_what_others_wait_for(
     [(at, job_id, sent_at, reserved, number)] = worker.running
     worker.running = [(at + 10_000, job_id, sent_at, reserved, number)]
     _run(worker, 30 if short == "streams" else 10)  # until all streams are taken
-    least = partial(worker.lanes.parts.least_seconds, ("default", "m1"), "mine")
+    of_limit = worker.lanes.parts.least_seconds
+
+    def least(tokens: int) -> float:
+        return max(of_limit(limit, "mine", tokens) for limit in (("default", "m1"), ("default", ALL_MODELS)))
+
     share = 1 / (1 + others)
     seconds = {"tokens": 4_000 / (985 * share), "requests": 1 / (1.97 * share), "streams": 0.0}[short]
     used = {"tokens": 4_000, "requests": 100, "streams": 4_000}[short]

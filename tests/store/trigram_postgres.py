@@ -3,14 +3,14 @@
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from tests.postgres import buried_with_us
+from tests.postgres import PostgresServer, buried_with_us, with_template
+from tests.sparing import folder_in_memory
 
 
 def find_trigram_postgres() -> Path | None:
@@ -23,9 +23,9 @@ def find_trigram_postgres() -> Path | None:
 
 
 @contextmanager
-def running_postgres(programs: Path) -> Iterator[URL]:
-    """The URL of a fresh server's administrator. It listens on a Unix socket only and keeps nothing."""
-    directory = Path(tempfile.mkdtemp(prefix="longhand-trgm-"))
+def running_postgres(programs: Path) -> Iterator[PostgresServer]:
+    """A fresh server with a migrated database to copy. It listens on a Unix socket only and keeps nothing."""
+    directory = folder_in_memory("longhand-trgm-")
     user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL does not run as root
     if user is not None:
         shutil.chown(directory, user)
@@ -41,9 +41,10 @@ def running_postgres(programs: Path) -> Iterator[URL]:
         options = f"-c listen_addresses= -c unix_socket_directories={directory} -c fsync=off"
         run("pg_ctl", "start", "--wait", "--silent", f"--log={directory}/log", f"--options={options}")
         try:
-            with buried_with_us(int((folder / "postmaster.pid").read_text().split()[0]), "QUIT", directory):
-                query = {"host": str(directory)}
-                yield URL.create("postgresql+psycopg", username="longhand", database="postgres", query=query)
+            pid, query = int((folder / "postmaster.pid").read_text().split()[0]), {"host": str(directory)}
+            url = URL.create("postgresql+psycopg", username="longhand", database="postgres", query=query)
+            with buried_with_us(pid, "QUIT", directory), with_template(url) as started:
+                yield started
         finally:
             run("pg_ctl", "stop", "--mode=immediate", "--silent")
     finally:

@@ -11,7 +11,7 @@ import pytest
 from jobs.dispatch.lane_news import LaneNews
 from jobs.lifecycle.rescue import rescue_lost
 from jobs.model.status import JobStatus
-from jobs.pace.reports import Finished, Unplanned
+from jobs.pace.reports import Accepted, Finished, Unplanned
 from jobs.store.database import Database
 from jobs.upstreams import UpstreamSpec
 from tests.upstream.scripted_upstream import ROLE, Cut, ScriptedUpstream, chunked, text
@@ -20,7 +20,7 @@ from tests.worker.parts import NO_PREFIX, TOO_LONG, WHOLE, part, refused, worker
 from tests.worker.test_continuation import run_twice
 from tests.worker.test_lane_reports import Told, claimed, costs_in, news_of, reporter, reports_in
 from tests.worker.worker_fixtures import job_and_text, submit
-from worker.reports import Used
+from worker.reports import MOST_WAITED, Used
 
 ENDS = {"whole": part(" four.", end=WHOLE), "too long": TOO_LONG, "refused": NO_PREFIX}
 
@@ -68,10 +68,26 @@ def test_a_turn_costs_its_stream_from_the_reservation_on() -> None:
     """Before, from its sending on: quick prompts, which wait longer than they run, took nearly all streams."""
     told, now = Told(), datetime.now(UTC)
     used, began_at = Used(70, 2), now - timedelta(seconds=2)
-    for send_at in (None, now - timedelta(seconds=5), now + timedelta(seconds=1)):
-        reporter(told).end_turn(replace(claimed(), send_at=send_at, reserved_tokens=900), used, began_at)
+    for send_at in (None, now - timedelta(seconds=5), now + timedelta(seconds=1), now - timedelta(hours=1)):
+        reporter(told).end_turn(replace(claimed(), send_at=send_at, reserved_tokens=900), used, began_at, 2.0)
     assert {(cost.project, *cost[2:]) for cost in costs_in(told.news)} == {("alpha", 70, 2, 900)}
-    assert [cost.seconds for cost in costs_in(told.news)] == pytest.approx([2.0, 5.0, 2.0], abs=1.0)
+    assert [cost.seconds for cost in costs_in(told.news)] == pytest.approx([2.0, 5.0, 2.0, 2.0 + MOST_WAITED])
+
+
+def test_a_clock_that_is_set_meanwhile_makes_no_text_dearer_and_no_answer_later(
+    sqlite_database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, a text that ran while the clock stepped forward an hour cost its project an hour of a stream."""
+    job_id, hours = submit(sqlite_database), count()
+    upstream = ScriptedUpstream(part("One", end=WHOLE))
+    with upstream, worker_on(sqlite_database, redis_url, upstream.url) as worker:
+        told = news_of(worker, monkeypatch)
+        monkeypatch.setattr(worker.reporter, "now", lambda: sqlite_database.now() + timedelta(hours=next(hours)))
+        worker.run(job_id)
+    assert next(hours) >= 3
+    [cost], [accepted] = costs_in(told), [report for report in reports_in(told) if isinstance(report, Accepted)]
+    assert accepted.at - accepted.sent_at >= 3600
+    assert 0 < accepted.waited_seconds <= cost.seconds < 3600
 
 
 def test_a_turn_is_over_once_its_end_is_stored(

@@ -49,6 +49,9 @@ class Told:
     def write_news(self, _key: tuple[str, str]) -> bool:
         return True
 
+    def do_others_wait(self, _key: tuple[str, str], _project: str) -> bool:
+        return True
+
     def last(self, kind: type[Report]) -> Any:
         return next(report for news in self.news for report in news.reports if isinstance(report, kind))
 

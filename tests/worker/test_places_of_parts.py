@@ -5,6 +5,7 @@ from threading import Event
 import pytest
 
 from jobs.dispatch.part_places import Place
+from jobs.dispatch.part_queues import WaitingPart
 from jobs.lifecycle.rescue import cancel_job
 from jobs.model.status import JobStatus
 from jobs.pace.reports import Unplanned, Unsent
@@ -23,7 +24,7 @@ def test_a_cancel_ends_a_text_whose_next_part_waits_and_gives_its_place_back(
 ) -> None:
     job_id, has_asked = submit(sqlite_database, max_continuations=8), Event()
 
-    def book(_key: tuple[str, str], _project: str, _tokens: int, _since: float) -> Place:
+    def book(_part: WaitingPart) -> Place:
         has_asked.set()
         return Place(HOUR, is_booked=is_booked)
 
@@ -40,6 +41,7 @@ def test_a_cancel_ends_a_text_whose_next_part_waits_and_gives_its_place_back(
         cancel_job(sqlite_database, job_id)
         running.result(60)
         assert len(upstream.exchanges) == 1
+        assert not len(worker.lanes.parts.waiting), "nobody waits behind it"
     job, stored = job_and_text(sqlite_database, job_id)
     assert (job.status, stored) == (JobStatus.CANCELLED, "One ")
     booked = [report.estimated_tokens for report in reports_in(told) if isinstance(report, Unplanned)]

@@ -7,7 +7,7 @@ from jobs.store.database import Database
 from jobs.tokens import Tokenizers
 from tests.upstream.scripted_upstream import ROLE, Cut, Script, ScriptedUpstream, Stall, chunked, text
 from tests.worker.ear import listening
-from tests.worker.parts import WHOLE, part, worker_on
+from tests.worker.parts import AT_LIMIT, WHOLE, part, worker_on
 from tests.worker.test_continuation import run_twice
 from tests.worker.worker_fixtures import MODEL, history, job_and_text, submit, wait_until
 from worker.active_attempts import StopReason
@@ -83,3 +83,37 @@ def test_a_part_that_breaks_off_at_the_last_attempt_keeps_what_is_new_of_what_wa
     [attempt] = history(sqlite_database, job_id)
     assert attempt.usage is not None
     assert attempt.usage.output_tokens == 5 + Tokenizers(None).count_text(MODEL, held).tokens
+
+
+@pytest.mark.parametrize("end", [AT_LIMIT, WHOLE])
+@pytest.mark.parametrize("cut", ["", "At last"])
+def test_a_part_that_goes_back_and_ends_before_the_end_of_the_text_adds_nothing_and_makes_no_text_whole(
+    sqlite_database: Database, redis_url: str, end: bytes, cut: str
+) -> None:
+    before = "".join(f"Monk {number} drank tea in town {number}, and stayed up.\n\n" for number in range(40)) + cut
+    job_id = submit(sqlite_database, max_continuations=8)
+    back = part(*(before[at : at + 30] for at in range(400, 1120, 30)), end=end)
+    with (
+        ScriptedUpstream(part(before), back) as upstream,
+        worker_on(sqlite_database, redis_url, upstream.url, "none") as worker,
+    ):
+        worker.run(job_id)
+        assert len(upstream.exchanges) == 2
+    job, stored = job_and_text(sqlite_database, job_id)
+    assert (stored, job.status, job.incomplete) == (before, JobStatus.COMPLETED, "max_output_tokens")
+
+
+def test_another_version_of_a_text_that_never_ends_leaves_the_text_as_it_was(
+    sqlite_database: Database, redis_url: str
+) -> None:
+    before = "".join(f"Monk {number} drank tea in town {number}, and stayed up.\n\n" for number in range(40)) + "At"
+    job_id = submit(sqlite_database, max_continuations=8)
+    endless = part(before[:1000], *(f" And {number} other words came, which no text has." for number in range(200)))
+    with (
+        ScriptedUpstream(part(before), endless) as upstream,
+        worker_on(sqlite_database, redis_url, upstream.url, "none", max_text_bytes=6000) as worker,
+    ):
+        worker.run(job_id)
+        assert len(upstream.exchanges) == 2
+    job, stored = job_and_text(sqlite_database, job_id)
+    assert (stored, job.status, job.incomplete) == (before, JobStatus.COMPLETED, "max_output_tokens")

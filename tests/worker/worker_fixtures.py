@@ -94,6 +94,7 @@ class WorkerParts:
             self._publish,
             behind=partial(self.answer_check.behind, settings.streams),
         )
+        self.reporter = LaneReporter(self.lanes, maintenance_db.now, self.dispatch.wake)
         self.counts = WorkerCounts()
         self.runner = AttemptRunner(
             database=database,
@@ -102,7 +103,7 @@ class WorkerParts:
             recorder=self.recorder,
             tokenizers=Tokenizers(settings.tokenizers),
             running=self.running,
-            reporter=LaneReporter(self.lanes, maintenance_db.now, self.dispatch.wake),
+            reporter=self.reporter,
             worker=name,
             settings=settings,
             answer_check=self.answer_check,
