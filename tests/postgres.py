@@ -77,6 +77,17 @@ class PostgresServer:
 
 
 @contextmanager
+def with_template(url: URL) -> Iterator[PostgresServer]:
+    """The server that has just been started there, once it has a migrated database to copy."""
+    uri = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(uri, autocommit=True) as admin:
+        server = PostgresServer(url, admin)
+        server.run(f"CREATE DATABASE {_TEMPLATE}")
+        migrate(server.url_of(_TEMPLATE))
+        yield server
+
+
+@contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL on a Unix socket, with a migrated database to copy."""
     with warnings.catch_warnings():
@@ -95,11 +106,8 @@ def running_postgres() -> Iterator[PostgresServer]:
         try:
             with (
                 buried_with_us(server.get_pid() or 0, "QUIT", directory),
-                psycopg.connect(server.get_uri(), autocommit=True) as admin,
+                with_template(make_url(server.get_uri(driver="psycopg"))) as started,
             ):
-                started = PostgresServer(make_url(server.get_uri(driver="psycopg")), admin)
-                started.run(f"CREATE DATABASE {_TEMPLATE}")
-                migrate(started.url_of(_TEMPLATE))
                 yield started
         finally:
             server.cleanup()

@@ -3,8 +3,11 @@
 import json
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
+
+from jobs.starting import loading
 
 _LOADED = "import json, sys, longhand; {line}; print(json.dumps(sorted(sys.modules)))"
 _OF_THE_STACK = {"alembic", "api", "celery", "fastapi", "jobs", "pydantic", "redis", "sqlalchemy", "typer", "worker"}
@@ -37,3 +40,16 @@ def test_everything_that_is_promised_is_there() -> None:
         "longhand.client.events",
         "longhand.client.objects",
     } <= loaded
+
+
+def test_a_worker_loads_neither_the_command_of_httpx_nor_the_metrics_of_redis() -> None:
+    loaded = loaded_by("import worker.__main__")
+    assert {"httpx", "redis"} <= loaded
+    assert not loaded & {"httpx._main", "opentelemetry.sdk.metrics", "pygments", "rich"}
+
+
+def test_what_is_left_out_while_a_process_starts_can_be_loaded_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "httpx._main", raising=False)
+    with loading(), pytest.raises(ImportError):
+        import_module("httpx._main")
+    assert import_module("httpx._main").main
