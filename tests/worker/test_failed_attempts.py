@@ -187,7 +187,7 @@ def test_an_outage_that_shows_another_face_than_a_500_fails_no_job(
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not all(job_and_text(worker.database, job_id)[0].is_final for job_id in ids) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert held == {reason}
-    assert simulator.stats()["by_key"]["outage"] >= 6 + len(ids)
     jobs = [job_and_text(worker.database, job_id)[0] for job_id in ids]
     assert [job.status for job in jobs] == [JobStatus.COMPLETED] * len(ids)
+    assert held == {reason}
+    assert simulator.stats()["by_key"]["outage"] >= 6 + len(ids)
