@@ -28,7 +28,7 @@ from worker.measure import StreamEnd, measure_segment
 from worker.part_messages import note_part
 from worker.seam import Seam
 from worker.upstream.ending import Ending
-from worker.upstream.errors import Rejected, TextTooLong, TooLargeForLimit, UpstreamError
+from worker.upstream.errors import ModelRefused, Rejected, TextTooLong, TooLargeForLimit, UpstreamError
 
 log = getLogger(__name__)
 
@@ -77,6 +77,10 @@ class Parts:
             if isinstance(outcome, UpstreamError) and (why := _why_no_more(running, outcome)) is not None:
                 log.info("continue: no more, %s", outcome.code, extra={"job_id": running.job.id})
                 running.end_request(outcome)
+                # A model that declines in an answer has counted its tokens.
+                declined = outcome.ending if isinstance(outcome, ModelRefused) else None
+                if declined is not None and not self._note(running, declined):
+                    return StopReason.LOST
                 running.incomplete, running.is_noted = why, True
                 return before
         return _as_the_text_ended(running, outcome) if isinstance(outcome, Ending) else outcome
@@ -201,7 +205,8 @@ def _why_no_more(running: ActiveAttempt, error: UpstreamError) -> str | None:
         return None
     if error.is_too_large and not isinstance(error, TooLargeForLimit):
         return "context_window"
-    return "max_output_tokens" if type(error) is Rejected or isinstance(error, TooLargeForLimit) else None
+    is_refused = type(error) is Rejected or isinstance(error, (TooLargeForLimit, ModelRefused))
+    return "max_output_tokens" if is_refused else None
 
 
 def _is_json(request: Mapping[str, Any]) -> bool:

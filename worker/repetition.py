@@ -3,6 +3,7 @@ characters that are no white space.
 """
 
 import re
+import unicodedata
 
 HELD = 700
 """So many of an answer's first characters are compared with the end of its text. One that goes on repeating it is
@@ -10,11 +11,15 @@ followed further.
 """
 
 _CJK = re.compile(r"[\u3000-\u303f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uff65]")
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+"""Of scripts that leave no space between words: Thai, Lao, Burmese, Khmer."""
 _SIGNS = re.compile(r"[\W_]*")
 _MARKUP = frozenset("<>{}")
 _NEVER_TWICE = frozenset(",;:!?—–")
 _FEWEST_SIGNS = 8
 """Characters of a repetition of digits or signs alone: brackets, rules and cells repeat by themselves."""
+_FEWEST_UNSPACED = 8
+"""Of letters of which nobody can see where a word begins."""
 _FEWEST_IN_MARKUP = 12
 """Of one with a tag or a brace in it: `</div>` may be the next one."""
 LONG, _FEWEST_KINDS = 20, 8
@@ -56,9 +61,16 @@ def find_overlap(tail: str, answer: str) -> int:
         if not known.endswith(letters[:count]):
             continue
         end = places[count - 1] + 1
+        if not (is_long(letters[:count]) or _has_same_words(tail, left[:end])):
+            continue
         if _is_repetition(letters[:count], tail, begins=begins[-count], inside_word=_is_inside_word(left, end)):
             return end
     return 0
+
+
+def _has_same_words(tail: str, repeated: str) -> bool:
+    """Whether a short repetition has its spaces where the text has them: "birds tha" and "t had" have them not."""
+    return " ".join(tail.split()).endswith(" ".join(repeated.split()))
 
 
 def count_line_begun_anew(text: str, answer: str) -> int:
@@ -91,12 +103,21 @@ def _is_repetition(repeated: str, tail: str, *, begins: bool, inside_word: bool)
         return repeated in _NEVER_TWICE or len(repeated) >= _FEWEST_SIGNS
     if len(repeated) < _FEWEST_IN_MARKUP and not _MARKUP.isdisjoint(repeated):
         return False
+    is_enough = is_long(repeated) or (len(repeated) >= _FEWEST_UNSPACED and _UNSPACED.search(repeated) is not None)
     # Words are repeated whole. A text that stops inside one may be answered with all of it.
-    return (begins or is_long(repeated)) and not (inside_word and tail[-1:].isspace())
+    return (begins or is_enough) and not (inside_word and tail[-1:].isspace())
 
 
 def _is_inside_word(text: str, place: int) -> bool:
-    return place < len(text) and text[place].isalnum() and text[place - 1].isalnum()
+    return 0 < place < len(text) and _is_in_word(text, place) and _is_in_word(text, place - 1)
+
+
+def _is_in_word(text: str, place: int) -> bool:
+    """Also for a sign of a vowel or a tone, which is no letter by itself, and for the mark in "you'll"."""
+    character = text[place]
+    if character in "'’":
+        return text[place - 1 : place].isalnum() and text[place + 1 : place + 2].isalnum()
+    return character.isalnum() or unicodedata.category(character).startswith("M")
 
 
 def _word_starts(text: str) -> list[bool]:

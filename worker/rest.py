@@ -127,12 +127,23 @@ def has_only_begun(earlier: Earlier, answer: str) -> bool:
     return any(is_long(letters) and letters in earlier.known for letters in repeated)
 
 
-def has_only_repeated(earlier: Earlier, answer: str) -> bool:
-    """Whether an answer has ended, and all of it stands in the text before its end."""
+def brings_nothing(earlier: Earlier, answer: str) -> bool:
+    """Whether an answer has ended, and is a greeting alone, or stands in the text before its end."""
     head = answer[:HELD]
     if find_asked(earlier, head) is not None:
         return False
-    return any(is_no_ending(earlier.text, earlier.known, answer, at) for at in beginnings(earlier, head))
+    if answer.strip() and sure_greeting(f"{answer.rstrip()}\n") > len(answer.rstrip()):
+        return True
+    places = beginnings(earlier, head)
+    return any(_is_asked_in_part(earlier, answer[at:]) for at in places) or any(
+        is_no_ending(earlier.text, earlier.known, answer, at) for at in places
+    )
+
+
+def _is_asked_in_part(earlier: Earlier, ending: str) -> bool:
+    """Whether it stopped inside of the words that it was asked to begin with: these come to nothing new."""
+    letters = letters_of(ending).rstrip(".…")
+    return _FEWEST <= len(letters) < len(earlier.asked) and earlier.asked.startswith(letters)
 
 
 def _find_behind_greeting(earlier: Earlier, head: str) -> int:

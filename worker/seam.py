@@ -10,10 +10,10 @@ from worker.repetition import FOLLOWED, HELD, Run, is_long, letters_of, place_be
 from worker.rest import (
     Earlier,
     beginnings,
+    brings_nothing,
     find_asked,
     find_new,
     has_only_begun,
-    has_only_repeated,
     without_double_space,
 )
 
@@ -27,6 +27,8 @@ class Seam:
         self._held = bytearray()
         self._length = 0
         self._run: Run | None = None
+        self._run_from = 0
+        """Where what is followed begins in the answer."""
         self._new_from: int | None = None
         """Where what is new begins, once that is known, but not yet what it begins with."""
         self._is_open = False
@@ -70,7 +72,7 @@ class Seam:
             self._open(held, without_double_space(self._earlier.text, held[self._new_from :]))
         elif is_early and (self._run is not None or has_only_begun(self._earlier, held)):
             self._open(held, "")
-        elif not is_early and has_only_repeated(self._earlier, held):
+        elif not is_early and brings_nothing(self._earlier, held):
             self.began_again, self.skipped = True, self._length
         else:
             self._end(held)
@@ -82,13 +84,12 @@ class Seam:
             for begin in beginnings(self._earlier, head):
                 letters, run = letters_of(head[begin:]), Run(self._earlier.known)
                 if len(letters) >= FOLLOWED and is_long(letters[:FOLLOWED]) and run.follow(letters):
-                    self._run = run
+                    self._run, self._run_from = run, begin
                     self._follow(run, held[HELD:])
                     return
         self._end(held, is_whole=False)
 
     def _follow(self, run: Run, piece: str) -> None:
-        before = run.length
         if self._new_from is None and run.follow(letters_of(piece)):
             return
         held = self._held.decode()
@@ -96,7 +97,8 @@ class Seam:
             self._end(held)
             return
         if self._new_from is None:
-            self._new_from = len(held) - len(piece) + place_behind(piece, run.length - before)
+            # Counted from its beginning: with this piece the run may have moved to a later place, nearer to the end.
+            self._new_from = self._run_from + place_behind(held[self._run_from :], run.length)
         new = held[self._new_from :]
         if new.strip() or len(new) > HELD:
             self._open(held, without_double_space(self._earlier.text, new))

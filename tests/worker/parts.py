@@ -29,6 +29,7 @@ def refused(status: int, message: str, code: str = "") -> list[bytes]:
 
 TOO_LONG = refused(400, "too long", "context_length_exceeded")
 NO_PREFIX = refused(400, "the last message must be the user's")
+DECLINED = chunked(ROLE, chunk({"refusal": "I cannot go on with this."}), WHOLE, usage(10, 5), DONE)
 
 
 @contextmanager

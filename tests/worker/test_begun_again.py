@@ -8,6 +8,7 @@ from jobs.store.database import Database
 from jobs.tokens import Tokenizers
 from tests.upstream.scripted_upstream import DONE, ROLE, Script, ScriptedUpstream, chunked, text
 from tests.worker.ear import listening
+from tests.worker.joining import join
 from tests.worker.parts import AT_LIMIT, WHOLE, part, worker_on
 from tests.worker.test_continuation import run_twice
 from tests.worker.worker_fixtures import MODEL, history, job_and_text, submit
@@ -79,3 +80,20 @@ def test_another_version_is_counted_where_the_upstream_does_not_count_it(
     usage = job_and_text(sqlite_database, job_id)[0].usage
     assert usage is not None
     assert usage.output_tokens == 5 + Tokenizers(None).count_text(MODEL, OTHER).tokens
+
+
+TERMS = "".join(
+    f"Of part {n} we repair what is faulty for {n + 2} years, if the buyer has shown us bill {n}. " for n in range(12)
+)
+LEAFLET = "".join(f"## Kettle {n}\n\nIt takes {n} litres.\n\n{TERMS}Ask for kettle {n}.\n\n" for n in range(4))
+
+
+@pytest.mark.parametrize("size", [4, 30, 200, 5000])
+@pytest.mark.parametrize("back", [60, 150, 400])
+def test_nothing_new_is_lost_where_what_is_repeated_stands_several_times_in_the_text(size: int, back: int) -> None:
+    """The answer is followed along the first place with these words, and then along a later one."""
+    for place in range(LEAFLET.index("## Kettle 2") + 500, len(LEAFLET) - 200, 97):
+        before, rest = LEAFLET[:place], LEAFLET[place:]
+        answer = before[-back:].lstrip() + rest
+        new, seam = join(before, [answer[at : at + size] for at in range(0, len(answer), size)])
+        assert seam.began_again or (before + new).split() == LEAFLET.split()

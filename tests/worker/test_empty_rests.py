@@ -6,9 +6,11 @@ from jobs.model.status import NO_END_SIGN, JobStatus
 from jobs.store.database import Database
 from tests.upstream.scripted_upstream import DONE, ROLE, Cut, ScriptedUpstream, chunk, chunked, text
 from tests.worker.ear import listening
+from tests.worker.joining import join
 from tests.worker.parts import WHOLE, part, worker_on
 from tests.worker.test_continuation import run_twice
 from tests.worker.worker_fixtures import history, job_and_text, submit
+from worker.continuation import last_words
 
 HALF, ENDED = "They watched how the ferry", "They watched the ferry."
 CALL = chunk({"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "look", "arguments": "{}"}}]})
@@ -86,3 +88,24 @@ def test_a_text_that_was_interrupted_in_the_middle_is_not_whole_because_its_rest
     assert stored == watcher.shown == written
     assert (job.status, job.incomplete) == (JobStatus.COMPLETED, incomplete)
     assert len(history(sqlite_database, job_id)) == 2
+
+
+QUOTED = "They watched how the ferry crossed the wide grey river in the rain, and nobody on the shore told them how"
+
+
+@pytest.mark.parametrize("end", [12, 25, 60])
+@pytest.mark.parametrize("before", ["", "...", "Sure, here is the rest:\n\n"])
+@pytest.mark.parametrize("behind", ["", "...", "\n"])
+def test_a_rest_that_ends_inside_of_the_words_it_was_asked_for_brings_nothing(
+    before: str, behind: str, end: int
+) -> None:
+    new, seam = join(QUOTED, [before + last_words(QUOTED)[:end] + behind])
+    assert (new, seam.began_again) == ("", True)
+
+
+@pytest.mark.parametrize(
+    "greeting", ["Sure, here is the rest:", "I'll continue where I left off.", "以下是接下来的内容："]
+)
+def test_a_greeting_alone_is_no_rest(greeting: str) -> None:
+    new, seam = join(QUOTED, [greeting])
+    assert (new, seam.began_again) == ("", True)

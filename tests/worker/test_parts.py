@@ -18,7 +18,7 @@ from longhand.simulator.prose import write_deltas
 from longhand.simulator.provider import Provider
 from tests.upstream.scripted_upstream import ROLE, Cut, ScriptedUpstream, chunk, chunked, text
 from tests.worker.ear import listening
-from tests.worker.parts import AT_LIMIT, NO_PREFIX, TOO_LONG, WHOLE, part, refused, worker_on
+from tests.worker.parts import AT_LIMIT, DECLINED, NO_PREFIX, TOO_LONG, WHOLE, part, refused, worker_on
 from tests.worker.test_continuation import Watcher, run_twice
 from tests.worker.worker_fixtures import MODEL, ask, history, job_and_text, submit, wait_until
 
@@ -73,8 +73,12 @@ def test_without_on_length_a_text_ends_at_the_limit(sqlite_database: Database, r
         ({"max_continuations": 8}, [part("a."), part(end=WHOLE)], 2, "a.", None),
         ({"max_continuations": 8}, [part("a"), TOO_LONG], 2, "a", "context_window"),
         ({"max_continuations": 8}, [part("a"), NO_PREFIX], 2, "a", "max_output_tokens"),
+        ({"max_continuations": 8}, [part("a."), DECLINED], 2, "a.", "max_output_tokens"),
     ],
-    ids=["as often as allowed", "the whole limit", "nothing new", "it was whole", "the context is full", "refused"],
+    ids=[
+        "as often as allowed", "the whole limit", "nothing new", "it was whole", "the context is full", "refused",
+        "the model declines",
+    ],
 )  # fmt: skip
 def test_a_text_that_cannot_go_on_is_kept_and_says_why(
     sqlite_database: Database,

@@ -223,3 +223,22 @@ def test_the_quoted_words_are_the_end_of_the_text_and_never_empty(text: str, spa
     quoted = last_words(text + "x" + " " * spaces)
     assert quoted.strip()
     assert (text + "x" + " " * spaces).rstrip().endswith(quoted.rstrip())
+
+
+@pytest.mark.parametrize(
+    ("before", "rest"),
+    [
+        ("मेले में रामदीन ", "ने कहा।"),
+        ("उम्र बत्तीस", " साल थी।"),
+        ("These are birds tha", "t had flown."),
+        ("There you’l", "l find it."),
+    ],
+)
+def test_a_letter_inside_a_word_is_no_repetition(before: str, rest: str) -> None:
+    """Neither before a sign of a vowel, nor around the mark in "you'll", nor across a space that the text has not."""
+    assert cut_seam(before, rest) == rest
+
+
+def test_words_of_a_script_without_spaces_are_a_repetition_wherever_they_begin() -> None:
+    before, rest = "ยายเล่าว่าเมื่อก่อนคลองสายนี้มีเรือแน่น", "จนเดินข้ามได้"
+    assert cut_seam(before, before[-12:] + rest) == rest
