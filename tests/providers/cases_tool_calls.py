@@ -32,6 +32,15 @@ CASES: list[Case] = [
         right=BOTH,
     ),
     tools(
+        "two calls, the second one first",
+        "parallel tool parsers that end in any order",
+        *pieces(1, "call_2", OSLO),
+        *pieces(0, "call_1", PARIS),
+        CALLED,
+        DONE,
+        right=BOTH,
+    ),
+    tools(
         "two whole calls in one delta",
         "ai.google.dev: OpenAI compatibility",
         called(

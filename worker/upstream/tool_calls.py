@@ -63,7 +63,7 @@ class ToolCalls:
     def as_message(self) -> dict[str, Any]:
         """The fields of the assistant's message."""
         message: dict[str, Any] = {}
-        calls = [call for call in self._calls if call.says_something]
+        calls = [call for call in self._in_order() if call.says_something]
         if calls:
             message["tool_calls"] = [
                 # A client must name the call when it sends back what the tool gave.
@@ -74,6 +74,11 @@ class ToolCalls:
         if self._function is not None and self._function.says_something:
             message["function_call"] = self._function.as_function()
         return message
+
+    def _in_order(self) -> list[ToolCall]:
+        """As they are numbered, if each has a number of its own; else as they came."""
+        numbered = [self._by_index[index] for index in sorted(self._by_index)]
+        return numbered if len(numbered) == len({*map(id, numbered)}) == len(self._calls) else self._calls
 
     def _all(self) -> list[ToolCall]:
         return [*self._calls, *([self._function] if self._function is not None else [])]
