@@ -11,7 +11,8 @@ from jobs.intake.submission import Accepted
 _KEY_HELP = (
     "Any text of up to 255 characters, new for each submission. A repeated POST with the same key and body gives what"
     " the first one made, with the header `idempotent-replayed: true`; with another body, or to another path, it is"
-    " refused with 409. A key is remembered for a week (`LONGHAND_IDEMPOTENCY_SECONDS`)."
+    " refused with 409, and with 410 if what it made was deleted. A key is remembered for a week"
+    " (`LONGHAND_IDEMPOTENCY_SECONDS`)."
 )
 Key = Annotated[str | None, Header(alias="Idempotency-Key", description=_KEY_HELP)]
 
@@ -31,6 +32,11 @@ def key_reused() -> ApiError:
     """The refusal of a key that came before with something else."""
     message = "Idempotency-Key: this key came before with another body or path; take a new key for a new submission"
     return ApiError(409, "idempotency_key_reused", message, param="Idempotency-Key")
+
+
+def made_was_deleted(made: str) -> ApiError:
+    """The refusal of a key whose submission was deleted since: sent again, it must not be paid for again."""
+    return ApiError(410, "deleted", f"{made}, which this Idempotency-Key made, was deleted", param="Idempotency-Key")
 
 
 def replayed(accepted: Accepted) -> dict[str, str]:

@@ -13,7 +13,7 @@ from api.callers.caller import Caller, CallerDep
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import v1_routes
 from api.http.request_bodies import JOB_BODY, request_body
-from api.idempotency import Key, check_key
+from api.idempotency import Key, check_key, made_was_deleted
 from api.openai.chat_answers import (
     DONE,
     chunk_frame,
@@ -175,7 +175,7 @@ def _submit(services: Services, project: str, job: NewJob, key: IdempotencyKey |
     accepted = submit_one_job(services, project, job, key)
     stored = read_stored_job(services.database, accepted.id, project=project)
     if stored is None:
-        raise ApiError(410, "deleted", f"the job {accepted.id}, which this Idempotency-Key made, was deleted")
+        raise made_was_deleted(accepted.id)
     return accepted, stored.job
 
 

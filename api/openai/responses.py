@@ -18,7 +18,7 @@ from api.http.event_stream import EventStream
 from api.http.gone import takes_all
 from api.http.parameters import v1_routes
 from api.http.request_bodies import request_body
-from api.idempotency import Key, check_key
+from api.idempotency import Key, check_key, made_was_deleted
 from api.openai.chat_answers import job_failure
 from api.openai.completions import CONTINUED
 from api.openai.posted_job import PostedJob, Wait, accepted_headers
@@ -144,7 +144,9 @@ async def _answer(
     turns: Turns,
 ) -> Response:
     _refuse_failed(result)
-    ended = await turns.run(find_response, services, project, response_id)
+    ended = await turns.run(read_response, services.database, response_id, project=project)
+    if ended is None:  # with `store: false`, when another client that sent the same key has all of it
+        raise ApiError(410, "deleted", f"{response_id} was deleted while this waited for it")
     return await turns.run(_show, services, ended)
 
 
@@ -173,7 +175,7 @@ def _submit(
     named = response_id(accepted.id)
     stored = read_response(services.database, named, project=project)
     if stored is None:
-        raise ApiError(410, "deleted", f"{named}, which this Idempotency-Key made, was deleted")
+        raise made_was_deleted(named)
     return accepted, stored
 
 

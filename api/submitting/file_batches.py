@@ -14,7 +14,7 @@ from api.forms.batches import batch_json
 from api.forms.webhooks import batch_webhook_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import is_id
-from api.idempotency import replayed
+from api.idempotency import made_was_deleted, replayed
 from api.services import Services
 from api.submitting.batch_orders import NewFileBatch, check_file_batch
 from api.submitting.input_files import check_file
@@ -26,7 +26,7 @@ from api.use_cases import interrupted, wake_for
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.reading import open_input
 from jobs.intake.drafts import Draft, DraftLostError
-from jobs.intake.idempotency import IdempotencyKey, KeyReusedError, find_key
+from jobs.intake.idempotency import IdempotencyKey, find_key
 from jobs.intake.submission import Accepted, NewJob
 from jobs.settings import Settings
 from jobs.store.files import BATCH, File, read_file
@@ -148,9 +148,9 @@ def find_input(services: Services, project: str, file_id: str | None) -> File:
 
 
 def answer_batch(services: Services, project: str, accepted: Accepted, status: int, has_webhook: bool) -> Response:
-    """The batch as it was accepted, with the secret of its webhook if it asked for one. Raises `KeyReusedError`."""
+    """The batch as it was accepted, with the secret of its webhook if it asked for one. Raises `ApiError`."""
     batch = read_batch(services.database, accepted.id, project=project)
-    if batch is None:  # what the key stands for is a job, or has been deleted since
-        raise KeyReusedError
+    if batch is None:
+        raise made_was_deleted(accepted.id)
     shown = batch_json(batch) | (batch_webhook_json(services.database, batch.id, project) if has_webhook else {})
     return JsonAnswer(shown, status, headers={"location": f"/v1/batches/{batch.id}", **replayed(accepted)})

@@ -8,7 +8,7 @@ from api.callers.caller import Caller, CallerDep
 from api.changed_job import ChangedJob
 from api.http.parameters import v1_routes
 from api.http.request_bodies import BATCH_BODY, JOB_BODY, request_body
-from api.idempotency import Key, check_key, key_reused, replayed
+from api.idempotency import Key, check_key, key_reused, made_was_deleted, replayed
 from api.schemas.batches import BatchObject
 from api.schemas.jobs import JobWithRequest
 from api.services import Services, ServicesDep, writing
@@ -43,8 +43,8 @@ def post_job(services: ServicesDep, caller: CallerDep, body: JobBody, idempotenc
     NamedUpstreams(services.upstreams.current()).require(job, "upstream")
     accepted = submit_one_job(services, caller.project, job, key)
     stored = read_stored_job(services.database, accepted.id, project=caller.project)
-    if stored is None:  # what the key stands for has been deleted since
-        raise key_reused()
+    if stored is None:
+        raise made_was_deleted(accepted.id)
     headers = {"location": f"/v1/jobs/{accepted.id}", **replayed(accepted)}
     return ChangedJob(stored, 202, headers)
 

@@ -119,6 +119,10 @@ def test_a_repeated_key_gives_the_same_batch(served_client: httpx.Client, databa
     other = served_client.post("/v1/batches", json={**order, "priority": 1}, headers={"Idempotency-Key": "k"})
     assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_key_reused")
     assert rows_in(database) == {"jobs": 1, "batches": 1, "drafts": 0}
+    served_client.post(f"/v1/batches/{first.json()['id']}/cancel").raise_for_status()
+    served_client.delete(f"/v1/batches/{first.json()['id']}").raise_for_status()
+    gone = served_client.post("/v1/batches", json=order, headers={"Idempotency-Key": "k"})
+    assert (gone.status_code, gone.json()["error"]["code"]) == (410, "deleted")
 
 
 def test_the_input_may_be_deleted_and_a_file_that_is_not_on_disk_is_named(

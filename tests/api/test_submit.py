@@ -94,6 +94,20 @@ def test_a_repeated_key_gives_what_it_made_and_another_body_is_refused(client: h
     assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_key_reused")
 
 
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/batches"])
+def test_a_key_whose_submission_was_deleted_makes_nothing_and_says_so(
+    client: httpx.Client, database: Database, path: str
+) -> None:
+    body = JOB if path == "/v1/jobs" else {"requests": [{"body": JOB}]}
+    made = client.post(path, json=body, headers={"Idempotency-Key": "once"}).json()["id"]
+    client.post(f"{path}/{made}/cancel").raise_for_status()
+    client.delete(f"{path}/{made}").raise_for_status()
+    again = client.post(path, json=body, headers={"Idempotency-Key": "once"})
+    assert (again.status_code, again.json()["error"]["code"]) == (410, "deleted")
+    assert made in again.json()["error"]["message"]
+    assert stored(database) == 0
+
+
 def test_submitting_does_not_need_redis(sqlite_url: str, sqlite_database: Database) -> None:
     with serve_api(sqlite_url, "redis://127.0.0.1:1/0") as server:
         began = time.monotonic()

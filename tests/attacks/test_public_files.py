@@ -1,5 +1,6 @@
 """What anybody may read without a key is made once, and held once for all who read it slowly."""
 
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from api.endpoints import page, reference
+from api.http.listener import listen
 from api.server import ApiServer
 
 
@@ -37,3 +39,21 @@ def test_all_readers_of_a_file_share_one_copy(name: str) -> None:
     changed_at = path.stat().st_mtime_ns
     assert page._read(path, changed_at) is page._read(path, changed_at)
     assert reference._read("swagger-ui-bundle.js") is reference._read("swagger-ui-bundle.js")
+
+
+def test_the_kernel_keeps_little_of_what_a_client_does_not_read() -> None:
+    """Left to itself it keeps up to 4 MB for each of them, and no budget counts these."""
+    with listen("127.0.0.1", 0, share_port=False) as listener, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(listener.getsockname())
+        opened, _ = listener.accept()
+        with opened:
+            opened.setblocking(False)
+            taken, size = 0, 1
+            while size:
+                try:
+                    size = opened.send(bytes(65_536))
+                except BlockingIOError:
+                    size = 0
+                taken += size
+    assert 0 < taken <= 512 * 1024
