@@ -61,6 +61,13 @@ class Turns:
                 self._by_project.pop(project, None)
 
 
+def leave_with_client() -> None:
+    """For work that changes nothing, while it goes on: raises `ClientDisconnect` if nobody waits for it any more."""
+    client = CLIENT.get()
+    if client is not None and client.has_gone():
+        raise ClientDisconnect
+
+
 def _is_left(own: CapacityLimiter) -> bool:
     client = CLIENT.get()
     if client is None or not (client.only_reads or own.statistics().tasks_waiting >= MOST_GONE):

@@ -31,7 +31,10 @@ def has_gone(scope: Scope) -> bool:
     if sys.platform != "linux":
         return False
     opened = connection.transport.get_extra_info("socket")
-    return _state(opened) in _CLOSED
+    try:
+        return _state(opened) in _CLOSED
+    except OSError:  # it was closed just now: another thread may ask
+        return True
 
 
 async def takes_all(connection: Any) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from api.access.turns import leave_with_client
 from api.callers.caller import Caller, CallerDep
 from api.http.errors import JsonAnswer
 from api.http.parameters import v1_routes
@@ -39,7 +40,7 @@ async def post_input(services: ServicesDep, caller: CallerDep, body: SmallBody) 
     `limit` only that many requests are looked at.
     """
     order, limit = await services.writes.run(check_input_order, body)
-    # As making a batch: a long file keeps one core busy.
+    # As making a batch: a long file keeps one core busy, and no longer than its client waits.
     turns = await turns_of_input(services, caller.project, order.options.input_file_id)
     return await turns.run(_look, services, caller, order, limit)
 
@@ -50,7 +51,7 @@ def _look(services: Services, caller: Caller, order: NewFileBatch, limit: int | 
     notes, mistakes = Notes(), Mistakes()
     count, first, opened_as = 0, None, None
     try:
-        with open_input(services.settings.files_folder / file.id) as opened:
+        with open_input(services.settings.files_folder / file.id, leave_with_client) as opened:
             opened_as = open_file(opened, file.filename, order.read, services.settings, notes)
             for checked in check_lines(opened_as, order, services.settings, upstreams, limit=limit):
                 if isinstance(checked, MistakeError):
@@ -90,7 +91,7 @@ def _form(file: InputFile | None) -> dict[str, Any]:
 
 def _first_rows(services: Services, file: File, read: ReadOptions) -> list[list[str]]:
     """The first rows of a table with something in them, whatever its template is."""
-    with open_input(services.settings.files_folder / file.id) as opened:
+    with open_input(services.settings.files_folder / file.id, leave_with_client) as opened:
         table = open_file(opened, file.filename, read, services.settings, Notes())
         rows = (row.cells for row in table.rows() if isinstance(row, Row) and any(map(str.strip, row.cells)))
         return [[cell[:_SHOWN_CHARACTERS] for cell in table.named_cells(cells)] for cells in islice(rows, _SHOWN_ROWS)]

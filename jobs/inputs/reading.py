@@ -1,9 +1,10 @@
 """The entrance: reads a file of any accepted kind once, as a stream of requests."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Any
 
 from jobs.inputs.delimiters import Form, find_form, sep_line
 from jobs.inputs.encodings import Encoding, find_encoding, open_utf8
@@ -152,9 +153,21 @@ class InputFile:
             )
 
 
-def open_input(path: Path) -> io.BufferedReader:
-    """Open a file to be read as an `InputFile`."""
-    return io.BufferedReader(io.FileIO(path), BUFFER_BYTES)
+class _WatchedFile(io.FileIO):
+    """Calls this before each read, which may raise."""
+
+    def __init__(self, path: Path, before_read: Callable[[], None]) -> None:
+        super().__init__(path)
+        self._before_read = before_read
+
+    def readinto(self, buffer: Any) -> int | None:  # any writable buffer
+        self._before_read()
+        return super().readinto(buffer)
+
+
+def open_input(path: Path, before_read: Callable[[], None] = lambda: None) -> io.BufferedReader:
+    """Open a file to be read as an `InputFile`. `before_read` is called for each buffer of it, and may raise."""
+    return io.BufferedReader(_WatchedFile(path, before_read), BUFFER_BYTES)
 
 
 def kind_of(name: str) -> str:

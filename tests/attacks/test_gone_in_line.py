@@ -1,8 +1,10 @@
 """Clients that ask and hang up: what they have asked for is not done when its turn comes."""
 
 import asyncio
+import json
 import socket
 import threading
+from collections.abc import Iterator
 from functools import partial
 from inspect import ismodule
 from typing import get_args
@@ -19,7 +21,9 @@ from api.access.turns import Client, Turns
 from api.endpoints import query
 from api.server import ApiServer
 from api.services import Services
+from api.submitting import inputs
 from api.submitting.bodies import NO_BODY, BatchBody, JobBody, SmallBody
+from api.submitting.input_files import check_lines
 from jobs.model.records import Job
 from jobs.store.search import list_jobs
 from tests.api.watching import PATIENCE_SECONDS, wait_until
@@ -91,6 +95,39 @@ def test_what_somebody_has_ordered_and_hung_up_is_done_unless_the_line_is_very_l
     results = asyncio.run(order())
     assert done == [5, 6, 7]
     assert [type(result) for result in results] == [*[ClientDisconnect] * 5, *[type(None)] * 3]
+
+
+def test_a_file_is_looked_at_no_longer_than_its_client_waits(
+    sqlite_api: ApiServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before, six clients that hung up after half a second kept a core busy for more than a minute."""
+    begun, go_on, ends = threading.Event(), threading.Event(), list[BaseException]()
+
+    def look(*arguments: object, **named: object) -> Iterator[object]:
+        lines = check_lines(*arguments, **named)  # type: ignore[arg-type]  # as they came
+        try:
+            yield next(lines)
+            begun.set()
+            assert go_on.wait(PATIENCE_SECONDS)
+            yield from lines
+        except BaseException as error:
+            ends.append(error)
+            raise
+
+    monkeypatch.setattr(inputs, "check_lines", look)
+    address, row = ("127.0.0.1", sqlite_api.port), b'{"prompt": "tea"}\n'
+    form = {"file": ("a.jsonl", row * 40_000)}
+    file = httpx.post(f"http://{address[0]}:{address[1]}/v1/files", files=form, data={"purpose": "batch"}).json()
+    body = json.dumps({"input_file_id": file["id"], "defaults": {"model": "m"}, "input": {}}).encode()
+    line = socket.create_connection(address, timeout=PATIENCE_SECONDS)
+    line.sendall(b"POST /v1/inputs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+    line.sendall(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    assert begun.wait(PATIENCE_SECONDS)
+    line.close()
+    go_on.set()
+    wait_until(lambda: bool(ends))
+    assert isinstance(ends[0], ClientDisconnect)
+    assert "ERROR" not in caplog.text
 
 
 def test_every_request_without_a_body_is_refused_one(sqlite_api: ApiServer) -> None:
