@@ -98,5 +98,5 @@ def claim_now(database: Database, job_id: str, worker: str, lease_seconds: float
 
 def reserve_at(now: float, lanes: Lanes, most: int) -> list[str]:
     """What a round at this time of a play reserves: the clock by which it measures running turns is the play's, too."""
-    with mock.patch("jobs.dispatch.running_turns.monotonic", return_value=now):
+    with mock.patch("jobs.dispatch.running_turns.monotonic", lambda: now):
         return lanes.reserve(most, MAX_CRASHES).reserved

@@ -53,7 +53,7 @@ class Process:
                 assert finish(self.store.database, claimed.job.id, 1, written("text"))
                 self.reporter.end_turn(claimed, Used(10, 1), began_at, took)
                 self.running.remove(one)
-            with unpaced(), mock.patch("jobs.dispatch.running_turns.monotonic", return_value=self.second):
+            with unpaced(), mock.patch("jobs.dispatch.running_turns.monotonic", lambda: self.second):
                 reserved = self.lanes.reserve(STREAMS - len(self.running), MAX_CRASHES).reserved
             for job_id in reserved:
                 begun = claim(self.store.database, job_id, "w1", 1000 * LEASE)
