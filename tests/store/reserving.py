@@ -98,7 +98,7 @@ def claim_now(database: Database, job_id: str, worker: str, lease_seconds: float
 
 
 def clock_at(now: float) -> AbstractContextManager[object]:
-    """The clock by which rounds measure running turns stands at this time. (To make a mock takes as long as a query.)"""
+    """The clock by which rounds measure running turns stands at this time. To make a mock takes as long as a query."""
     return mock.patch("jobs.dispatch.running_turns.monotonic", repeat(now).__next__)
 
 
