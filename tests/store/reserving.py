@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from itertools import repeat
 from typing import Any
 from unittest import mock
 
@@ -96,7 +97,12 @@ def claim_now(database: Database, job_id: str, worker: str, lease_seconds: float
     return claim(database, job_id, worker, lease_seconds, **given)
 
 
+def clock_at(now: float) -> AbstractContextManager[object]:
+    """The clock by which rounds measure running turns stands at this time. To make a mock takes as long as a query."""
+    return mock.patch("jobs.dispatch.running_turns.monotonic", repeat(now).__next__)
+
+
 def reserve_at(now: float, lanes: Lanes, most: int) -> list[str]:
     """What a round at this time of a play reserves: the clock by which it measures running turns is the play's, too."""
-    with mock.patch("jobs.dispatch.running_turns.monotonic", return_value=now):
+    with clock_at(now):
         return lanes.reserve(most, MAX_CRASHES).reserved

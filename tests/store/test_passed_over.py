@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from unittest import mock
 
 import pytest
 from sqlalchemy import select, update
@@ -23,7 +22,7 @@ from jobs.pace.reports import Refused
 from jobs.tables import lanes as lane_rows
 from jobs.upstreams import Upstreams, UpstreamSpec
 from tests.sparing import on_sqlite
-from tests.store.reserving import HINT_SECONDS, lanes_of, unpaced, upstream
+from tests.store.reserving import HINT_SECONDS, clock_at, lanes_of, unpaced, upstream
 from tests.store.store_fixtures import LEASE, Store, new_job, store, written
 from worker.reports import LaneReporter, Used
 
@@ -67,7 +66,7 @@ class Process:
                 assert finish(self.store.database, job_id, 1, written("text"))
                 took = SECONDS[claimed.job.project]
                 self.reporter.end_turn(claimed, Used(10, 1), self.store.clock.after(-took), took)
-            with unpaced(), mock.patch("jobs.dispatch.running_turns.monotonic", return_value=self.second):
+            with unpaced(), clock_at(self.second):
                 reserved = self.lanes.reserve(STREAMS - len(self.running), MAX_CRASHES).reserved
             for job_id in reserved:
                 begun = claim(self.store.database, job_id, "w1", 1000 * LEASE)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import chain, cycle, repeat
 from statistics import mean
-from unittest import mock
 
 import pytest
 from sqlalchemy import select, update
@@ -19,7 +18,7 @@ from jobs.lifecycle.transitions import finish
 from jobs.model.endings import MAX_CRASHES
 from jobs.tables import lanes
 from tests.sparing import on_sqlite
-from tests.store.reserving import HINT_SECONDS, lanes_of, unpaced, upstream
+from tests.store.reserving import HINT_SECONDS, clock_at, lanes_of, unpaced, upstream
 from tests.store.store_fixtures import LEASE, Store, new_job, store, written
 from worker.reports import LaneReporter, Used
 
@@ -53,7 +52,7 @@ class Process:
                 assert finish(self.store.database, claimed.job.id, 1, written("text"))
                 self.reporter.end_turn(claimed, Used(10, 1), began_at, took)
                 self.running.remove(one)
-            with unpaced(), mock.patch("jobs.dispatch.running_turns.monotonic", return_value=self.second):
+            with unpaced(), clock_at(self.second):
                 reserved = self.lanes.reserve(STREAMS - len(self.running), MAX_CRASHES).reserved
             for job_id in reserved:
                 begun = claim(self.store.database, job_id, "w1", 1000 * LEASE)

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -90,12 +91,27 @@ def test_a_hostile_pattern_is_refused_or_linear(pattern: str) -> None:
         assert time.process_time() - began < 1.0  # 2 to 10 ms where it was measured; backtracking would take for ever
 
 
+@contextmanager
+def one_check() -> Iterator[AnswerCheck]:
+    made = AnswerCheck(cpu_seconds=1.0)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
 @pytest.fixture
 def check() -> Iterator[AnswerCheck]:
     """With a process of its own, that is ended with the test."""
-    made = AnswerCheck(cpu_seconds=1.0)
-    yield made
-    made.close()
+    with one_check() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_check() -> Iterator[AnswerCheck]:
+    """With a process that the tests of this file share: one that is asked anew has all its time again."""
+    with one_check() as made:
+        yield made
 
 
 def test_the_texts_are_checked_in_another_process(check: AnswerCheck) -> None:
@@ -196,13 +212,15 @@ def test_a_broken_schema_of_accept_is_named_by_its_place() -> None:
 
 @pytest.mark.parametrize("fill", [" ", "\t", "(", ")", "(a)", "[1]", '"', "| ", "- ", "> ", "$"])
 @pytest.mark.parametrize("head", ["It rains", "a|b\n-|-\n|-"])
-def test_the_end_of_a_long_line_is_found_in_the_time_that_a_check_has(check: AnswerCheck, head: str, fill: str) -> None:
+def test_the_end_of_a_long_line_is_found_in_the_time_that_a_check_has(
+    shared_check: AnswerCheck, head: str, fill: str
+) -> None:
     for end in ("today", ""):
         text = head + fill * 200_000 + end
-        assert not isinstance(check.find_rejection({"ends_well": True}, text, cut_short=False), NotChecked)
+        assert not isinstance(shared_check.find_rejection({"ends_well": True}, text, cut_short=False), NotChecked)
 
 
-def test_the_end_of_a_long_text_full_of_marks_is_found_in_the_time_that_a_check_has(check: AnswerCheck) -> None:
+def test_the_end_of_a_long_text_full_of_marks_is_found_in_the_time_that_a_check_has(shared_check: AnswerCheck) -> None:
     marks = (
         "$$ ",
         "$$x ",
@@ -220,9 +238,11 @@ def test_the_end_of_a_long_text_full_of_marks_is_found_in_the_time_that_a_check_
         "```md\n",
     )
     for text in (mark * 100_000 + end for mark in marks for end in ("today", "</p>", "$$")):
-        assert not isinstance(check.find_rejection({"ends_well": True}, text, cut_short=False), NotChecked), text[:9]
+        assert not isinstance(shared_check.find_rejection({"ends_well": True}, text, cut_short=False), NotChecked), (
+            text[:9]
+        )
 
 
-def test_a_long_row_of_tildes_is_looked_through_once(check: AnswerCheck) -> None:
+def test_a_long_row_of_tildes_is_looked_through_once(shared_check: AnswerCheck) -> None:
     text = "~" * 200_000 + "\nIt rains all day, and the day after, and nobody goes out to see it."
-    assert check.find_rejection({"language": "en"}, text, cut_short=False) is None
+    assert shared_check.find_rejection({"language": "en"}, text, cut_short=False) is None

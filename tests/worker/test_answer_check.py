@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -46,12 +47,27 @@ def multiplied(levels: int) -> dict[str, Any]:
     return {"$ref": "#/$defs/a0", "$defs": {**defs, f"a{levels}": {"type": "string"}}}
 
 
+@contextmanager
+def one_check() -> Iterator[AnswerCheck]:
+    made = AnswerCheck(cpu_seconds=1.0)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
 @pytest.fixture
 def check() -> Iterator[AnswerCheck]:
     """With a process of its own, that is ended with the test."""
-    made = AnswerCheck(cpu_seconds=1.0)
-    yield made
-    made.close()
+    with one_check() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_check() -> Iterator[AnswerCheck]:
+    """With a process that the tests of this file share: one that is asked anew has all its time again."""
+    with one_check() as made:
+        yield made
 
 
 @pytest.mark.parametrize(
@@ -71,8 +87,8 @@ def check() -> Iterator[AnswerCheck]:
         ("[" * 100_000, "the text is"),
     ],
 )
-def test_a_text_is_held_to_its_schema(check: AnswerCheck, text: str, why: str | None) -> None:
-    error = check.find_error(asking(ARTICLE), text)
+def test_a_text_is_held_to_its_schema(shared_check: AnswerCheck, text: str, why: str | None) -> None:
+    error = shared_check.find_error(asking(ARTICLE), text)
     if why is None:
         assert error is None
     else:
@@ -96,10 +112,10 @@ def test_a_text_is_held_to_its_schema(check: AnswerCheck, text: str, why: str | 
     ],
 )
 def test_each_dialect_of_response_format_is_understood(
-    check: AnswerCheck, response_format: Any, text: str, fits: bool
+    shared_check: AnswerCheck, response_format: Any, text: str, fits: bool
 ) -> None:
-    check.format_check.check_format(response_format)
-    assert (check.find_error({"response_format": response_format}, text) is None) is fits
+    shared_check.format_check.check_format(response_format)
+    assert (shared_check.find_error({"response_format": response_format}, text) is None) is fits
 
 
 @pytest.mark.parametrize(
@@ -116,29 +132,29 @@ def test_each_dialect_of_response_format_is_understood(
     ],
 )
 def test_a_broken_schema_is_named_by_its_place_and_nothing_is_fetched(
-    check: AnswerCheck, schema: Any, path: str, reason: str
+    shared_check: AnswerCheck, schema: Any, path: str, reason: str
 ) -> None:
     with pytest.raises(FormatError, match=reason) as caught:
-        check.format_check.check_format(asking(schema)["response_format"])
+        shared_check.format_check.check_format(asking(schema)["response_format"])
     assert caught.value.path == f"json_schema.{path}"
 
 
-def test_a_schema_nested_without_end_is_refused_and_one_that_loops_is_harmless(check: AnswerCheck) -> None:
+def test_a_schema_nested_without_end_is_refused_and_one_that_loops_is_harmless(shared_check: AnswerCheck) -> None:
     deep: dict[str, Any] = {}
     inner = deep
     for _ in range(500):
         inner["not"] = inner = {}
     for schema in (deep, json.loads('{"not":' * 900 + "{}" + "}" * 900)):
         with pytest.raises(FormatError):
-            check.format_check.check_format(asking(schema)["response_format"])
-    check.format_check.check_format(asking({"$ref": "#"})["response_format"])
+            shared_check.format_check.check_format(asking(schema)["response_format"])
+    shared_check.format_check.check_format(asking({"$ref": "#"})["response_format"])
     assert find_mismatch(json.dumps({"$ref": "#"}), "[1]") is None
 
 
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(?=(a+)+$)", "(a|aa)+$(?!b)", r"^(?:(a+)+)\1$"])
-def test_no_pattern_takes_long(check: AnswerCheck, pattern: str) -> None:
+def test_no_pattern_takes_long(shared_check: AnswerCheck, pattern: str) -> None:
     began = time.process_time()
-    assert check.find_error(asking({"pattern": pattern}), json.dumps("a" * 5000 + "!")) is not None
+    assert shared_check.find_error(asking({"pattern": pattern}), json.dumps("a" * 5000 + "!")) is not None
     assert time.process_time() - began < 1  # of this process, which waits
 
 
