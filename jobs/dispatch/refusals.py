@@ -12,6 +12,7 @@ from sqlalchemy import Connection, RowMapping, and_, func, select, update
 
 from jobs.dispatch.due import RUNNING
 from jobs.dispatch.holds import lock_lanes
+from jobs.dispatch.others import find_served_projects
 from jobs.dispatch.upstream_holds import begin_hold, lock_hold, put_off_probe
 from jobs.store.database import Database, insert_into
 from jobs.tables import attempts, jobs, lanes
@@ -80,22 +81,41 @@ def _hold_or_put_off(
     connection: Connection, refusal: LimitRefusal, since: datetime, now: datetime, *, is_lasting: bool
 ) -> tuple[str, ...] | None:
     """Hold an upstream whose limit `is_lasting`, unless another model of it was accepted meanwhile, or a stream of it
-    may take all its room. One that is held is not well yet if it limits its rate, so its next probe comes later.
+    may take all its room.
     """
     upstream, message, wait = refusal.upstream, refusal.message, refusal.retry_after_seconds
+    is_limit = is_lasting and not _was_accepted(connection, upstream, since)
     hold = lock_hold(connection, upstream)
     if hold is not None:
         if hold["held_by"] == "system" and hold["probe_job"] == refusal.job_id:
-            reason, quoted = ("limit", message) if is_lasting else (hold["reason"], hold["message"])
-            put_off_probe(connection, hold, refusal.job_id, reason, quoted, now, least_seconds=wait)
+            _refuse_probe(connection, hold, refusal, now, is_limit=is_limit or hold["reason"] == "limit")
         return None
-    if not is_lasting:
-        return None
-    accepted_at = connection.scalar(select(func.max(lanes.c.accepted_at)).where(lanes.c.upstream == upstream))
-    if accepted_at is not None and accepted_at >= since:
+    if not is_limit:
         return None
     older = select(jobs.c.id).join(attempts, and_(attempts.c.job_id == jobs.c.id, attempts.c.attempt == jobs.c.attempt))
     writing = older.where(RUNNING, jobs.c.upstream == upstream, attempts.c.started_at < since)
     if connection.execute(writing.limit(1)).first() is not None:
         return None
     return begin_hold(connection, upstream, "limit", message, now, job_id=refusal.job_id, least_seconds=wait)
+
+
+def _was_accepted(connection: Connection, upstream: str, since: datetime) -> bool:
+    """Whether a request of any of its models was, that was sent since then."""
+    accepted_at = connection.scalar(select(func.max(lanes.c.accepted_at)).where(lanes.c.upstream == upstream))
+    return accepted_at is not None and accepted_at >= since
+
+
+def _refuse_probe(
+    connection: Connection, hold: RowMapping, refusal: LimitRefusal, now: datetime, *, is_limit: bool
+) -> None:
+    """The upstream limits its rate, so it is not well yet. Unless it is held for that, the limit and its `Retry-After`
+    may be of this project or model alone: the others' probes come when they would have come. Before, all waited for
+    the hour that one project's probe was told to wait.
+    """
+    job_id, wait = refusal.job_id, refusal.retry_after_seconds
+    if is_limit:
+        put_off_probe(connection, hold, job_id, "limit", refusal.message, now, least_seconds=wait)
+        return
+    served = find_served_projects(connection, refusal.upstream, hold["since"])
+    of_hold = hold["reason"], hold["message"]
+    put_off_probe(connection, hold, job_id, *of_hold, now, least_seconds=wait, served=served)

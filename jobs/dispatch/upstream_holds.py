@@ -159,18 +159,22 @@ def put_off_probe(
 ) -> None:
     """The probe has failed by its upstream's fault: the hold is for that reason now, and the next probe comes later. It
     does not for the first probe of a project. With `served`, what it was told may be about this job alone, and
-    another project may send one more at once: that which was asked longest ago, rather one of `served`.
+    another project may send one more at once: that which was asked longest ago, rather one of `served`. Nor do others
+    then wait for `least_seconds`.
     """
     known = Hold.from_row(hold)
     projects = _projects_of(connection, job_id)
     is_first = not projects.issubset(known.refused_projects)
     longest = min(longest_seconds, SAME_JOB_SECONDS if known.last_probe == job_id else LONGEST_PROBE_SECONDS)
+    refused = [project for project in known.refused_projects if project not in projects]
+    if served is not None and refused:
+        least_seconds = 0.0
     before = hold["probe_seconds"] or 1.0
-    seconds = max(before if is_first else min(longest, 2 * before), least_seconds)
+    seconds = before if is_first else min(longest, 2 * before)
     probe_at = now + timedelta(seconds=seconds)
     if is_first and known.probe_at is not None:
-        probe_at = max(min(probe_at, known.probe_at), now + timedelta(seconds=least_seconds))
-    refused = [project for project in known.refused_projects if project not in projects]
+        probe_at = min(probe_at, known.probe_at)
+    probe_at = max(probe_at, now + timedelta(seconds=least_seconds))
     if served is not None and refused and not is_first:
         refused.remove(next((project for project in refused if project in served), refused[0]))
     # What is refused or not reached at all is no longer an upstream that begins texts and breaks them off.

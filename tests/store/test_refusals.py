@@ -1,15 +1,19 @@
 """A limit that lasts longer than any window of a minute is no rate limit: the upstream is held, nobody is charged."""
 
+from datetime import timedelta
+
 import pytest
 
+from jobs.dispatch.failure import Judgement
 from jobs.dispatch.holds import read_holds
 from jobs.dispatch.refusals import LONGEST_WINDOW_SECONDS, LaneRefusals, LimitRefusal, note_refusal
+from jobs.intake.submission import submit_job
 from jobs.lifecycle.transitions import wait_for_limit
 from jobs.tables import lanes
 from tests.sparing import on_sqlite
 from tests.store.failing import accept, due, fail, hold_again, reasons, why
 from tests.store.reserving import take_due
-from tests.store.store_fixtures import REFUSED, Store, store, written
+from tests.store.store_fixtures import REFUSED, Store, new_job, store, written
 
 __all__ = ["store"]  # a fixture
 
@@ -130,6 +134,58 @@ def test_a_probe_that_is_refused_for_a_limit_comes_later_the_next_time(store: St
     refuse(store, probe, retry_after=45)
     [hold] = read_holds(store.database)
     assert (hold.reason, hold.probes, hold.probe_at) == (reason, 1, store.clock.after(45))
+
+
+def submit(store: Store, project: str) -> str:
+    return submit_job(store.database, new_job(), project=project).id
+
+
+@pytest.mark.parametrize("is_lasting", [False, True])
+def test_what_a_probe_of_one_project_is_told_to_wait_keeps_no_other_project_waiting(
+    store: Store, is_lasting: bool
+) -> None:
+    """It may be a limit of its own. Before, all waited for an hour; `is_lasting`: all that it sent was refused."""
+    own = submit(store, "alpha")
+    store.claim(own)
+    if is_lasting:
+        refuse_for(store, LONGEST_WINDOW_SECONDS - 15, own)
+    accept(store)
+    store.clock.advance(30)
+    submit(store, "beta")
+    fail_as_away(store, due(store)[0])
+    probed = list[str]()
+    for _ in range(6):
+        if not probed or probed[-1] == "alpha":  # each of its jobs waits for itself
+            submit(store, "alpha")
+        began = store.clock.now
+        [probe] = next_due(store)
+        assert store.clock.now <= began + timedelta(seconds=60)
+        probed.append(store.job(probe).project)
+        if probed[-1] == "beta":
+            fail_as_away(store, probe)
+            continue
+        attempt = store.claim(probe).attempt
+        refuse(store, probe, retry_after=3600)
+        wait_for_limit(store.database, probe, attempt, written(), REFUSED, store.clock.after(3600))
+    assert reasons(store) == ["away"]
+    assert {probed.count("alpha"), probed.count("beta")} <= {2, 3, 4}
+
+
+def fail_as_away(store: Store, job_id: str) -> None:
+    attempt = store.claim(job_id).attempt
+    fail(store, job_id, "away")
+    hold_again(store, job_id, attempt, Judgement(charged=False))
+
+
+def next_due(store: Store) -> list[str]:
+    """The jobs that go now, or when it is time for the next probe."""
+    found = due(store)
+    if not found:
+        [hold] = read_holds(store.database)
+        assert hold.probe_at is not None
+        store.clock.now = hold.probe_at
+        found = due(store)
+    return found
 
 
 @on_sqlite
