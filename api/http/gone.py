@@ -7,6 +7,7 @@ import socket
 import sys
 import termios
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from starlette.types import Receive, Scope
@@ -37,31 +38,59 @@ def has_gone(scope: Scope) -> bool:
         return True
 
 
-async def takes_all(connection: Any) -> bool:
-    """Wait until the client's system has acknowledged all that was sent to it: what a socket still has may be lost.
-
-    `connection` is that of the scope. Call it as soon as the last of the answer was sent. False: the client has gone
-    before, or is slower than `TAKE_SECONDS`.
+class FollowedTransport:
+    """What an answer is written to whose endpoint asks whether its client has taken all of it: what a socket still has
+    may be lost.
     """
-    if connection is None or sys.platform != "linux":
-        return False
-    transport = connection.transport
-    opened = transport.get_extra_info("socket")
-    # Closing is fine where we close after the answer. If the client has closed, what was sent last may be dropped.
-    if opened.fileno() < 0 or (transport.is_closing() and _state(opened) in _CLOSED):
-        return False
-    now = asyncio.get_running_loop().time
-    pause, until = 0.005, now() + TAKE_SECONDS
-    try:
-        with opened.dup() as line:  # the transport closes its own as soon as the system has all of it
-            while _state(line) != _RESET and not connection.given_up and now() < until:
-                if not transport.get_write_buffer_size() and not _unacknowledged(line):
+
+    __slots__ = ("_connection", "_drops", "_taking", "_transport", "close", "is_closing")
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._transport: asyncio.Transport = connection.transport
+        self._taking: asyncio.Task[bool] | None = None
+        self._drops = False
+        self.close = self._transport.close
+        self.is_closing = self._transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """Write a piece of the answer."""
+        self._drops |= self._transport.is_closing()  # asyncio drops what it gets after the client has closed
+        self._transport.write(data)
+
+    def end(self) -> None:
+        """All is written. Called at once: the transport closes its socket as soon as the system has all of it."""
+        if not self._drops and sys.platform == "linux":
+            with suppress(OSError):  # it is gone, or no descriptor is free
+                line = self._transport.get_extra_info("socket").dup()
+                self._taking = asyncio.create_task(self._wait(line))
+
+    async def is_taken(self) -> bool:
+        """After the answer: wait until the client's system has acknowledged all that was sent to it.
+
+        False: the client has gone before, or is slower than `TAKE_SECONDS`.
+        """
+        return self._taking is not None and await self._taking
+
+    async def _wait(self, line: socket.socket) -> bool:
+        now = asyncio.get_running_loop().time
+        pause, until = 0.005, now() + TAKE_SECONDS
+        with line, suppress(OSError):  # the system may not say
+            while _state(line) != _RESET and not self._connection.given_up and now() < until:
+                if not self._transport.get_write_buffer_size() and not _unacknowledged(line):
                     return True
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 0.5)
-    except OSError:
-        pass  # no descriptor is free, or the system does not say
-    return False
+        return False
+
+
+def follow(scope: Scope) -> FollowedTransport | None:
+    """Ask, before the answer to this request, whether its client takes all of it. None: it has gone."""
+    connection = scope.get(CONNECTION)
+    if connection is None or connection.answering is None:
+        return None
+    followed = connection.answering.transport = FollowedTransport(connection)
+    return followed
 
 
 def _state(opened: socket.socket) -> int:

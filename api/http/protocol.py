@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from api.http.body_bounds import LEAST_READ, MOST_READ, find_body_fault
 from api.http.connections import CONNECTION, Connections
 from api.http.errors import ApiError, whole_answer
-from api.http.gone import has_gone
+from api.http.gone import FollowedTransport, has_gone
 from api.http.heads import MOST_HEAD_BYTES, MOST_HEADERS, PIPELINED_BYTES, find_fault, may_wait, too_large
 from api.http.lingering import LINGER_BYTES, LINGER_SECONDS, LingeringTransport
 from api.http.request_turns import Asker, Beginning, RequestTurns
@@ -35,7 +35,7 @@ class BoundedProtocol(WithoutUpgrades):
     given_up = _in_body = _keep_alive = False
     _linger_left: int | None = None
     _timer: asyncio.TimerHandle | None = None
-    _answering: RequestResponseCycle | None = None
+    answering: RequestResponseCycle | None = None
     _beginning: Beginning | None = None
 
     def __init__(
@@ -57,17 +57,17 @@ class BoundedProtocol(WithoutUpgrades):
         self._room.remove(self)
         if self.scope is not None:
             self.scope.pop(CONNECTION, None)  # type: ignore[misc]  # a key of ours; each would hold the other
-        if self._answering is not None and not self._answering.response_complete:
+        if self.answering is not None and not self.answering.response_complete:
             # uvicorn tells the newest request only, and the one that is being answered may be followed by others.
-            self._answering.disconnected = True
-            self._answering.message_event.set()
+            self.answering.disconnected = True
+            self.answering.message_event.set()
         if self._beginning is not None:
             self._turns.leave(self._beginning)
         self.pipeline.clear()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()  # uvicorn leaves its timer, and so all of this, when a client resets
         # Each holds this connection: hundreds a second, with 32 kB of headers, would wait for the garbage collector.
-        self._beginning = self._answering = self.cycle = None  # type: ignore[assignment]  # nobody asks a lost one
+        self._beginning = self.answering = self.cycle = None  # type: ignore[assignment]  # nobody asks a lost one
 
     def data_received(self, data: bytes) -> None:
         if self._linger_left is not None:
@@ -93,9 +93,7 @@ class BoundedProtocol(WithoutUpgrades):
                 self._refuse(fault)
 
     def end_read(self) -> int:
-        """After each read: read no more of a body until its endpoint asks for it, and counts it. Returns how much may
-        be read then.
-        """
+        """After each read: take no more of a body until its endpoint asks for it. Returns how much may be read now."""
         if not self._in_body or self._linger_left is not None:
             return LEAST_READ
         if self.cycle.body:  # what is only framing wakes nobody who would ask for more
@@ -165,6 +163,8 @@ class BoundedProtocol(WithoutUpgrades):
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        if self.answering is not None and isinstance(self.answering.transport, FollowedTransport):
+            self.answering.transport.end()
         if self._linger_left is not None:
             self.server_state.total_requests += 1
             self.flow.resume_reading()
@@ -179,7 +179,7 @@ class BoundedProtocol(WithoutUpgrades):
             # One that rests keeps nothing of what was asked: thousands may, and a head has 32 kB.
             if self.scope is self.cycle.scope:  # else the next head has begun
                 self.scope, self.headers = None, []  # type: ignore[assignment]  # as before the first one
-            self._answering = self.cycle = None  # type: ignore[assignment]  # as before the first one
+            self.answering = self.cycle = None  # type: ignore[assignment]  # as before the first one
             self._room.rest(self)
 
     def belongs_to(self, project: str) -> None:
@@ -190,12 +190,12 @@ class BoundedProtocol(WithoutUpgrades):
     def give_up(self) -> None:
         """Close it at once, without an answer."""
         self.given_up = True
-        if self._answering is not None:
-            self._answering.disconnected = True
+        if self.answering is not None:
+            self.answering.disconnected = True
         self.transport.abort()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._answering = cycle
+        self.answering = cycle
         self._beginning = Beginning(self._asker_of(cycle.scope), partial(self._begin, cycle, app))
         self._turns.take(self._beginning)
 
@@ -218,8 +218,8 @@ class BoundedProtocol(WithoutUpgrades):
             self._start_timer(LINGER_SECONDS, self.transport.close)
 
     def _refuse(self, error: ApiError) -> None:
-        if self._linger_left is not None:
-            return  # it is refused
+        if self._linger_left is not None:  # it is refused
+            return
         cycle = self.cycle
         unanswered = self._in_body and cycle is not None and not cycle.response_started and not self.pipeline
         # Else the refusal would stand in the middle of another answer.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 from logging import getLogger
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Path, Query
 from starlette.requests import Request
@@ -12,10 +12,9 @@ from starlette.responses import Response
 from api.access.turns import Turns
 from api.callers.caller import CallerDep
 from api.finding import find_response, turns_of_responses
-from api.http.connections import CONNECTION
 from api.http.errors import ApiError, JsonAnswer
 from api.http.event_stream import EventStream
-from api.http.gone import takes_all
+from api.http.gone import FollowedTransport, follow
 from api.http.parameters import v1_routes
 from api.http.request_bodies import request_body
 from api.idempotency import Key, check_key, made_was_deleted
@@ -71,9 +70,10 @@ async def post_response(
         return await turns.run(_show, services, stored, headers=accepted_headers(accepted, _path(accepted.id)))
     with PostedJob(services, caller, key) as posted:
         stored = await posted.submit(turns, partial(_submit, services, caller.project, request, key), _path)
-        # By its id: a request may be long, and a client that waits must not hold one.
-        erase = partial(_erase_unstored, services, stored.id, caller.project, http.scope.get(CONNECTION))
-        at_end = None if request.is_stored or request.background else erase
+        at_end = None
+        if not request.is_stored and not request.background and (followed := follow(http.scope)) is not None:
+            # By its id: a request may be long, and a client that waits must not hold one.
+            at_end = partial(_erase_unstored, services, stored.id, caller.project, followed)
         if not request.stream:
             return posted.at_end(partial(_answer, services, stored.id, caller.project), at_end)
         if not request.background:
@@ -150,12 +150,12 @@ async def _answer(
     return await turns.run(_show, services, ended)
 
 
-async def _erase_unstored(services: Services, response_id: str, project: str, connection: Any) -> None:
+async def _erase_unstored(services: Services, response_id: str, project: str, followed: FollowedTransport) -> None:
     """Delete a Response that was not to be stored and whose answer was sent, when its client has all of it. It never
     raises: if its client does not get it all, it can be read, until a worker deletes it later.
     """
     try:
-        if not await takes_all(connection):
+        if not await followed.is_taken():
             return
         await services.writes.run(delete_response, services.database, response_id, project=project)
     except DATABASE_ERRORS as error:

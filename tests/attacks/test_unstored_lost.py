@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from api.http.gone import takes_all
+from api.http.gone import FollowedTransport
 from api.server import ApiServer
 from jobs.lifecycle.transitions import finish
 from jobs.store.database import Database
@@ -155,12 +155,12 @@ def test_what_was_dropped_with_a_connection_that_we_gave_up_was_not_taken() -> N
             transport.write(TEXT.encode())
             assert transport.get_write_buffer_size() > 0
             connection = SimpleNamespace(transport=transport, given_up=False)
-            taking = asyncio.create_task(takes_all(connection))
-            await asyncio.sleep(0)  # it begins
+            followed = FollowedTransport(connection)
+            followed.end()
             connection.given_up = True
             transport.abort()
             reading = asyncio.create_task(reader.read())
-            taken = await taking
+            taken = await followed.is_taken()
             assert 0 < len(await reading) < len(TEXT)
             writer.close()
             return taken
