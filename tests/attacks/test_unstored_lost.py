@@ -157,6 +157,7 @@ def test_what_was_dropped_with_a_connection_that_we_gave_up_was_not_taken() -> N
             connection = SimpleNamespace(transport=transport, given_up=False)
             followed = FollowedTransport(connection)
             followed.end()
+            await asyncio.sleep(0)  # it begins to wait
             connection.given_up = True
             transport.abort()
             reading = asyncio.create_task(reader.read())
