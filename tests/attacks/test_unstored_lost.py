@@ -136,26 +136,37 @@ def test_one_that_its_client_has_read_is_erased(
     wait_until(lambda: rows_of(sqlite_database, job_id) == 0)
 
 
+class Accepting(asyncio.Protocol):
+    """The server's side of a connection."""
+
+    def __init__(self) -> None:
+        self.opened: asyncio.Future[asyncio.Transport] = asyncio.get_running_loop().create_future()
+        self.ended, self.lost = asyncio.Event(), asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.opened.set_result(transport)
+
+    def eof_received(self) -> None:
+        self.ended.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.set()
+
+
 def test_what_was_dropped_with_a_connection_that_we_gave_up_was_not_taken() -> None:
     """The client gets what the system had of it, and acknowledges that."""
 
     async def give_up() -> bool:
-        opened: asyncio.Queue[asyncio.Transport] = asyncio.Queue()
-
-        class Accepting(asyncio.Protocol):
-            def connection_made(self, transport: asyncio.BaseTransport) -> None:
-                assert isinstance(transport, asyncio.Transport)
-                opened.put_nowait(transport)
-
-        loop = asyncio.get_running_loop()
-        serving = await loop.create_server(Accepting, "127.0.0.1", 0)
+        accepting = Accepting()
+        serving = await asyncio.get_running_loop().create_server(lambda: accepting, "127.0.0.1", 0)
         async with serving:
             reader, writer = await asyncio.open_connection(*serving.sockets[0].getsockname())
-            transport = await opened.get()
-            transport.write(TEXT.encode())
-            assert transport.get_write_buffer_size() > 0
+            transport = await accepting.opened
             connection = SimpleNamespace(transport=transport, given_up=False)
             followed = FollowedTransport(connection)
+            followed.write(TEXT.encode())
+            assert transport.get_write_buffer_size() > 0
             followed.end()
             await asyncio.sleep(0)  # it begins to wait
             connection.given_up = True
@@ -167,3 +178,29 @@ def test_what_was_dropped_with_a_connection_that_we_gave_up_was_not_taken() -> N
             return taken
 
     assert not asyncio.run(give_up())
+
+
+@pytest.mark.parametrize("when", ["before", "behind"])
+def test_what_is_written_when_the_client_has_closed_was_not_taken_and_what_it_had_before_was(when: str) -> None:
+    async def close() -> bool:
+        accepting = Accepting()
+        serving = await asyncio.get_running_loop().create_server(lambda: accepting, "127.0.0.1", 0)
+        async with serving:
+            reader, writer = await asyncio.open_connection(*serving.sockets[0].getsockname())
+            followed = FollowedTransport(SimpleNamespace(transport=await accepting.opened, given_up=False))
+            followed.write(b"first")
+            assert await reader.readexactly(5) == b"first"
+            if when == "behind":
+                followed.write(b"last")
+                followed.end()
+                assert await reader.readexactly(4) == b"last"
+            writer.close()
+            if when == "before":
+                await accepting.ended.wait()
+                assert followed.is_closing()
+                followed.write(b"last")
+                followed.end()
+            await accepting.lost.wait()
+            return await followed.is_taken()
+
+    assert asyncio.run(close()) is (when == "behind")
