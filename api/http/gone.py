@@ -60,16 +60,16 @@ class FollowedTransport:
 
     def end(self) -> None:
         """All is written. Called at once: the transport closes its socket as soon as the system has all of it."""
-        if not self._drops and sys.platform == "linux":
+        if self._taking is None and not self._drops and sys.platform == "linux":
             with suppress(OSError):  # it is gone, or no descriptor is free
                 line = self._transport.get_extra_info("socket").dup()
                 self._taking = asyncio.create_task(self._wait(line))
 
     async def is_taken(self) -> bool:
-        """After the answer: wait until the client's system has acknowledged all that was sent to it.
-
-        False: the client has gone before, or is slower than `TAKE_SECONDS`.
+        """After the answer, or after the last event of a stream: wait until the client's system has acknowledged all that
+        was sent to it. False: the client has gone before, or is slower than `TAKE_SECONDS`.
         """
+        self.end()
         return self._taking is not None and await self._taking
 
     async def _wait(self, line: socket.socket) -> bool:
