@@ -66,8 +66,9 @@ class FollowedTransport:
                 self._taking = asyncio.create_task(self._wait(line))
 
     async def is_taken(self) -> bool:
-        """After the answer, or after the last event of a stream: wait until the client's system has acknowledged all that
-        was sent to it. False: the client has gone before, or is slower than `TAKE_SECONDS`.
+        """After the answer, or the last event of a stream: wait until the client's system has acknowledged all of it.
+
+        False: the client has gone before, or is slower than `TAKE_SECONDS`.
         """
         self.end()
         return self._taking is not None and await self._taking
