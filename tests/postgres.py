@@ -3,10 +3,12 @@
 import os
 import shutil
 import subprocess
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
 from itertools import count
 from pathlib import Path
 
@@ -88,6 +90,16 @@ def with_template(url: URL) -> Iterator[PostgresServer]:
 
 
 @contextmanager
+def _alone() -> Iterator[None]:
+    """For one process at a time. For root the package makes a user: two that did so at once got two, and the second one
+    replaced the first, whose server could not read its own folder.
+    """
+    with (Path(tempfile.gettempdir()) / "longhand-pg.lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        yield
+
+
+@contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL on a Unix socket, with a migrated database to copy."""
     with warnings.catch_warnings():
@@ -98,7 +110,8 @@ def running_postgres() -> Iterator[PostgresServer]:
     # Not pytest's own folder: a socket's path must be short, and another user than root must reach it.
     directory = folder_in_memory("longhand-pg-")
     try:
-        server = get_server(directory / "pg", cleanup_mode="stop", start=False)
+        with _alone():
+            server = get_server(directory / "pg", cleanup_mode="stop", start=False)
         server.ensure_pgdata_inited()
         with (directory / "pg" / "postgresql.conf").open("a") as settings:
             settings.write(_SETTINGS)
