@@ -52,7 +52,7 @@ def read_plainly(stream: bytes) -> list[bytes]:
     events: list[bytes] = []
     data = b""
     for line in lines:
-        if not line.startswith(b":"):  # a comment
+        if not line.startswith((b":", b"data:")):  # a comment, or well written
             line = re.sub(rb"^\W*(\w+\]\s*)?data\s*:\s*(?=\{)", b"data:", line)  # noqa: PLW2901  # as it is read
         name, _, value = line.partition(b":")
         is_whole = is_object(data[:-1]) or data[:-1] == b"[DONE]"
@@ -104,6 +104,7 @@ def test_any_cutting_of_the_bytes_gives_the_events_of_the_standard(stream: bytes
 @example(stream=b' data: {"a": 1}\n')
 @example(stream=b'\x00data: {"a": 1}\n:data: {"a": 1}\n\n')
 @example(stream=b'[DONE]data: {"a": 1}\n')
+@example(stream=b'data:  {"a": 1}\n')
 def test_single_bytes_give_the_same_events(stream: bytes) -> None:
     assert parse([stream[i : i + 1] for i in range(len(stream))]) == read_plainly(stream)
 
