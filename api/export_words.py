@@ -76,6 +76,7 @@ WORDS: Mapping[Language, ExportWords] = {
             "context_window": "因模型的上下文窗口已满而被截断",
             "content_filter": "被接口的内容过滤截断",
             "no_end_sign": "可能被截断：接口没有说明正文已完整",
+            "doubtful_seam": "接缝处存疑：那里可能缺字、重复，或是模型自己的话",
         },
         cut_anyhow="被截断",
         statuses={

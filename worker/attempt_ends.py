@@ -9,7 +9,7 @@ from jobs.acceptance.check_turns import GivenUpError, GivesUp
 from jobs.lifecycle.transitions import leave_lane
 from jobs.model.endings import AttemptResult
 from jobs.model.message import has_calls
-from jobs.model.status import NO_END_SIGN
+from jobs.model.status import DOUBTFUL_SEAM, NO_END_SIGN
 from jobs.store.database import Database
 from worker.active_attempts import ActiveAttempt
 from worker.answer_check import AnswerCheck
@@ -111,7 +111,7 @@ class AttemptEnds:
         return error
 
     def _find_error(self, running: ActiveAttempt, written: AttemptResult, gives_up: GivesUp) -> UpstreamError | None:
-        job, cut_short = running.job, written.incomplete not in (None, NO_END_SIGN)
+        job, cut_short = running.job, written.incomplete not in (None, NO_END_SIGN, DOUBTFUL_SEAM)
         error = None if cut_short else self._answer_check.find_error(job.request, written.text, job.project, gives_up)
         return error or self._answer_check.find_rejection(
             job.accept, written.text, cut_short=cut_short, project=job.project, gives_up=gives_up

@@ -50,6 +50,7 @@ _MAY_GREET = re.compile(
 behind them repeats the end of the text. Words such as "the rest" or "continue" alone are the author's.
 """
 _END = re.compile(r"\n\s*|(?:[:：…]|\.{3})[ \t*_]*(?:\n\s*)?")
+_FIRST_SENTENCE = re.compile(r".+?[.!。！:：…]+(?=\s|$|[^\x00-\x7f])")
 _BEGUN = re.compile(
     rf"(?:{_POLITE}[!,.]* *)?"
     r"(?:(?:here(?:'s|’s| is| are)|this is) (?:the )?(?:rest|continuation|remainder|remaining|next)"
@@ -109,6 +110,17 @@ def may_greet(words: str) -> bool:
         return False
     ends = line[-1] in ":：….!。！" or "\n" in words[len(words.rstrip()) :]
     return ends and _MAY_GREET.search(line) is not None
+
+
+def is_remark(answer: str, *, inside: bool) -> bool:
+    """Whether an answer may begin with words about itself, as far as one can tell. `inside`: its text stops in the
+    middle of a sentence, so the rest does not begin with a heading or an announcement.
+    """
+    line, _, _ = answer.partition("\n")
+    sentence = _FIRST_SENTENCE.match(line)
+    if may_greet(f"{line}\n") or (sentence is not None and may_greet(sentence[0])):
+        return True
+    return inside and not line[:1].islower() and line.rstrip(" \t*_").endswith((":", "："))
 
 
 def may_begin_to_greet(answer: str) -> bool:

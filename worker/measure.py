@@ -13,7 +13,7 @@ from jobs.model.endings import AttemptResult
 from jobs.model.message import calls_as_text
 from jobs.model.records import Usage
 from jobs.model.segments import Segment, clip, sum_usage
-from jobs.model.status import NO_END_SIGN
+from jobs.model.status import DOUBTFUL_SEAM, NO_END_SIGN
 from jobs.pricing import cost_of
 from jobs.tokens import TokenCount, Tokenizers
 from jobs.upstreams import Price, UpstreamSpec
@@ -47,6 +47,9 @@ def measure(
         encoded, thoughts = outcome.cut(encoded, thoughts)
         counted, reasoning = _count(running, encoded, thoughts, tokenizers)
         segments = clip(segments, len(encoded))
+    incomplete = running.incomplete or (_why_incomplete(ending) if ending else None)
+    if incomplete is None and any(segment.doubtful and segment.bytes for segment in segments):
+        incomplete = DOUBTFUL_SEAM
     return AttemptResult(
         text=encoded.decode(),
         bytes=len(encoded),
@@ -57,7 +60,7 @@ def measure(
         text_tokens=counted.tokens,
         text_tokens_source=counted.source,
         finish_reason=ending.finish_reason if ending else None,
-        incomplete=running.incomplete or (_why_incomplete(ending) if ending else None),
+        incomplete=incomplete,
         segments=_worth_storing(segments),
         reasoning=thoughts.decode(),
         reasoning_bytes=len(thoughts),
@@ -129,8 +132,8 @@ def _segment(running: ActiveAttempt, ending: Ending | None, usage: Usage | None)
     offset = len(running.text.encode())
     length = len(running.recording.text) if running.recording else 0
     reason = ending.finish_reason if ending is not None else None
-    cut = running.seam.cut if running.seam is not None else ""
-    return Segment(running.attempt, offset, length - offset, running.claimed.upstream, reason, usage, cut)
+    cut, doubtful = (running.seam.cut, running.seam.is_doubtful) if running.seam is not None else ("", False)
+    return Segment(running.attempt, offset, length - offset, running.claimed.upstream, reason, usage, cut, doubtful)
 
 
 def _worth_storing(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:

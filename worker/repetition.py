@@ -13,9 +13,11 @@ followed further.
 _CJK = re.compile(r"[\u3000-\u303f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uff65]")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 """Of scripts that leave no space between words: Thai, Lao, Burmese, Khmer."""
+_KANJI_OR_KANA = re.compile(r"[\u3000-\u303f\u3040-\u30ff\u3400-\u9fff\uff00-\uffef]")
 _SIGNS = re.compile(r"[\W_]*")
 _MARKUP = frozenset("<>{}")
 _NEVER_TWICE = frozenset(",;:!?—–")
+_KINDS = str.maketrans("“”„«»「」『』‘’‚`–—−‑", '"' * 9 + "'" * 4 + "-" * 4)
 _FEWEST_SIGNS = 8
 """Characters of a repetition of digits or signs alone: brackets, rules and cells repeat by themselves."""
 _FEWEST_UNSPACED = 8
@@ -39,6 +41,18 @@ _AT_LINE = 4
 
 def letters_of(text: str) -> str:
     return "".join(text.split())
+
+
+def same_kind(letters: str) -> str:
+    """The letters with one sign for all quotation marks and one for all dashes, in small ones: models copy a text in
+    signs of their own. Each stays in its place.
+    """
+    return "".join(small if len(small := sign.lower()) == 1 else sign for sign in letters.translate(_KINDS))
+
+
+def has_unspaced(letters: str) -> bool:
+    """Whether they have some of a script that leaves no space between words."""
+    return (_KANJI_OR_KANA.search(letters) or _UNSPACED.search(letters)) is not None
 
 
 def is_long(letters: str) -> bool:
@@ -125,7 +139,7 @@ def _word_starts(text: str) -> list[bool]:
     return [at == 0 or not _is_inside_word(text, at) for at, character in enumerate(text) if not character.isspace()]
 
 
-def _stops_inside_line(text: str) -> bool:
+def stops_inside_line(text: str) -> bool:
     """Whether a text stops in the middle of a sentence, as far as its last character can tell."""
     last = text.rstrip(" ")[-2:]
     # A comma behind a bracket or a quotation mark may end a row.
@@ -136,7 +150,7 @@ def _needed(text: str, answer: str, begin: int) -> int:
     """How many times as long as inside of a line it must be, where this answer begins."""
     signs = _SIGNS.match(answer)
     begins_line = (signs is not None and "\n" in signs.group()) or answer[:begin].endswith("\n\n\n")
-    return 1 if _stops_inside_line(text) and not begins_line else _AT_LINE
+    return 1 if stops_inside_line(text) and not begins_line else _AT_LINE
 
 
 def is_no_ending(text: str, known: str, answer: str, begin: int) -> bool:
@@ -144,7 +158,7 @@ def is_no_ending(text: str, known: str, answer: str, begin: int) -> bool:
     with a refrain: that has few lines, and they are whole ones. `known`: the letters of the text.
     """
     ending = answer[begin:].rstrip()
-    if _stops_inside_line(text) and text[-_FEWEST_SIGNS:] + ending in text:
+    if stops_inside_line(text) and text[-_FEWEST_SIGNS:] + ending in text:
         return False  # it ends this line as another one ended
     letters, lines = letters_of(ending), ending.strip("\n")
     needed = _needed(text, answer, begin) if f"\n{lines}\n" in f"\n{text}\n" else 1

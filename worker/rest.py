@@ -19,6 +19,7 @@ from worker.repetition import (
     is_long,
     is_no_ending,
     letters_of,
+    same_kind,
 )
 
 _OPENED = re.compile(r"\s*(`{3,}|~{3,})([^\n`]*)\n")
@@ -89,17 +90,25 @@ def find_asked(earlier: Earlier, head: str) -> int | None:
     """Where the words end that the answer was asked to begin with, if nothing stands before them that may be text."""
     places = [place for place, character in enumerate(head) if not character.isspace()]
     letters = "".join(head[place] for place in places)
+    found = _find_words(earlier, head, places, letters, earlier.asked)
+    if found is None:
+        found = _find_words(earlier, head, places, same_kind(letters), same_kind(earlier.asked))
+    return found
+
+
+def _find_words(earlier: Earlier, head: str, places: list[int], letters: str, asked: str) -> int | None:
+    """`places`: where in the head these letters stand."""
     for begin in dict.fromkeys((0, sure_greeting(head), _without_beginning(earlier, head))):
         first = len(letters_of(head[:begin]))
-        if is_asked(earlier.asked, letters[first:]):
-            return places[first + len(earlier.asked) - 1] + 1
-        if is_asked(f'"{earlier.asked}"', letters[first:]):  # with the marks around them in the message
-            return places[first + len(earlier.asked) + 1] + 1
+        if is_asked(asked, letters[first:]):
+            return places[first + len(asked) - 1] + 1
+        if is_asked(f'"{asked}"', letters[first:]):  # with the marks around them in the message
+            return places[first + len(asked) + 1] + 1
     # A refrain may stand behind new words: only what stands once in the text shows where the answer goes on.
-    first = letters.find(earlier.asked) if earlier.is_asked_once and is_long(earlier.asked) else -1
+    first = letters.find(asked) if earlier.is_asked_once and is_long(asked) else -1
     if first < 0 or not _is_no_text(earlier, head[: places[first]]):
         return None
-    end = places[first + len(earlier.asked) - 1] + 1
+    end = places[first + len(asked) - 1] + 1
     return end + _count_closers(earlier.text, head[: places[first]], head[end:])
 
 

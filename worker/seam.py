@@ -6,6 +6,7 @@ came stands in the text already: it may begin the whole text again.
 
 from collections.abc import Callable
 
+from worker.doubt import is_doubtful
 from worker.repetition import FOLLOWED, HELD, Run, is_long, letters_of, place_behind
 from worker.rest import (
     Earlier,
@@ -36,6 +37,8 @@ class Seam:
         """Whether the answer is another version of the text: nothing of it is passed on."""
         self.cut = ""
         """What was left out, once that is decided."""
+        self.is_doubtful = False
+        """Whether nobody can be sure that what is new joins the text as it should."""
         self.skipped = 0
         """How many characters later a place stands in the answer than in what is new of it."""
 
@@ -114,6 +117,7 @@ class Seam:
     def _open(self, held: str, new: str) -> None:
         self._is_open = True
         self._run = None
+        self.is_doubtful = is_doubtful(self._earlier, held, new)
         self._held, self._earlier = bytearray(), Earlier.of("")  # they may have megabytes
         self.skipped = len(held) - len(new)
         has_space_before = not held.endswith(new)

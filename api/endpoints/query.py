@@ -89,7 +89,8 @@ def _show_job(services: Services, caller: Caller, job_id: str, *, most_bytes: in
                     "x-job-status": "The job's status.",
                     "x-finish-reason": "Why the upstream stopped, in its own words.",
                     "x-incomplete": "Why the text of a completed job was cut short: `max_output_tokens`,"
-                    " `context_window`, `content_filter`, or `no_end_sign`, if nobody knows whether it was.",
+                    " `context_window`, `content_filter`, or `no_end_sign`, if nobody knows whether it was;"
+                    " or `doubtful_seam`.",
                     "x-text-attempt": "The attempt that wrote this text.",
                     "x-text-sha256": "SHA-256 of the whole stored text; only of a completed job.",
                 }.items()

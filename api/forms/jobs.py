@@ -146,6 +146,7 @@ def segment_json(segment: Segment) -> dict[str, Any]:
         "finish_reason": segment.finish_reason,
         "usage": usage_json(segment.usage) if segment.usage else None,
         "cut": segment.cut or None,
+        "doubtful": segment.doubtful,
     }
 
 

@@ -8,7 +8,7 @@ from api.openai.response_numbers import chains_up_to
 from api.openai.response_reasoning import reasoning_item
 from jobs.lifecycle.responses import StoredResponse
 from jobs.model.records import Job, Usage
-from jobs.model.status import NO_END_SIGN, JobStatus
+from jobs.model.status import DOUBTFUL_SEAM, NO_END_SIGN, JobStatus
 from jobs.store.database import Database
 from jobs.store.queries import read_attempts
 
@@ -22,7 +22,8 @@ def response_object(stored: StoredResponse, *, first: int = 1) -> dict[str, Any]
     status = response_status(job)
     ended = job.is_final
     # The SDK knows two reasons or none: a context window that is full is a limit on tokens, too.
-    reason = {"context_window": "max_output_tokens", NO_END_SIGN: None}.get(job.incomplete or "", job.incomplete)
+    known = {"context_window": "max_output_tokens", NO_END_SIGN: None, DOUBTFUL_SEAM: None}
+    reason = known.get(job.incomplete or "", job.incomplete)
     whole = status == "completed"
     return response_in(stored, status) | {
         "completed_at": int(job.finished_at.timestamp()) if whole and job.finished_at else None,

@@ -7,7 +7,7 @@ import { sentenceOf } from "./faults.js";
 import { duration, number, rate, time } from "./format.js";
 import { changedParameters, wasNotAsAsked, whyCutShort } from "./job_words.js";
 import { contentText } from "./names.js";
-import { isFinal } from "./status.js";
+import { isFinal, jobStatusWord } from "./status.js";
 import { t, wordFor } from "./words.js";
 
 /** Show the sections about a job in this element; what was opened in it stays open. */
@@ -49,7 +49,7 @@ function errorTitle(job) {
 function cutSection(job) {
   const why = whyCutShort(job);
   if (!why) return null;
-  return section(t("status.cut_short"), el("p", { class: "fault" }, why), el("p", { class: "small" }, job.incomplete.reason));
+  return section(jobStatusWord(job), el("p", { class: "fault" }, why), el("p", { class: "small" }, job.incomplete.reason));
 }
 
 function requestSection(job) {

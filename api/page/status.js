@@ -35,9 +35,11 @@ export function shownBatchStatus({ status, hold, request_counts: counts }) {
 /** The word for a status. */
 export const statusWord = (status) => wordFor("status", status);
 
-/** The word for a job's status: one may be cut, and nobody knows. */
+const UNSURE = { no_end_sign: "status.maybe_cut", doubtful_seam: "status.doubtful" };
+
+/** The word for a job's status: of one that may be cut or wrong nobody knows. */
 export const jobStatusWord = (job) =>
-  job.incomplete?.reason === "no_end_sign" ? t("status.maybe_cut") : statusWord(shownStatus(job));
+  Object.hasOwn(UNSURE, job.incomplete?.reason) ? t(UNSURE[job.incomplete.reason]) : statusWord(shownStatus(job));
 
 /** A job's status with its sign. */
 export function jobBadge(job) {

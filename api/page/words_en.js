@@ -72,6 +72,7 @@ export const WORDS = {
   "status.completed": "Completed",
   "status.cut_short": "Cut short",
   "status.maybe_cut": "Maybe cut short",
+  "status.doubtful": "To be checked",
   "status.failed": "Failed",
   "status.on_hold": "On hold",
   "status.cancelled": "Cancelled",

@@ -55,6 +55,8 @@ export const ERRORS = {
   "cut.content_filter": "Cut short: the upstream's content filter stopped the text.",
   "cut.context_window": "Cut short: the context window of the model is full.",
   "cut.no_end_sign": "Maybe cut short: the upstream did not say that the text is whole.",
+  "cut.doubtful_seam":
+    "To be checked: the text was written in parts, and where two of them meet, words may be missing, stand twice, or be a remark of the model.",
   "cut.other": "Cut short: {reason}.",
   "incomplete.failed": "Incomplete: it failed before its end.",
   "incomplete.cancelled": "Incomplete: it was cancelled before its end.",

@@ -72,6 +72,7 @@ export const WORDS = {
   "status.completed": "已完成",
   "status.cut_short": "被截断",
   "status.maybe_cut": "可能被截断",
+  "status.doubtful": "待核对",
   "status.failed": "失败",
   "status.on_hold": "暂停中",
   "status.cancelled": "已取消",

@@ -55,6 +55,7 @@ export const ERRORS = {
   "cut.content_filter": "被截断：接口的内容过滤器拦截了正文。",
   "cut.context_window": "被截断：模型的上下文窗口已满。",
   "cut.no_end_sign": "可能被截断：接口没有说明正文已完整。",
+  "cut.doubtful_seam": "待核对：正文分段写成，两段相接处可能缺字、重复，或是模型自己的话。",
   "cut.other": "被截断：{reason}。",
   "incomplete.failed": "不完整：文章在写完前失败。",
   "incomplete.cancelled": "不完整：文章在写完前被取消。",

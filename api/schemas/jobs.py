@@ -17,9 +17,11 @@ class JobErrorObject(Described):
 
 
 class IncompleteDetails(Described):
-    """Why the text of a completed job is cut short; `no_end_sign`: the upstream did not say whether it is."""
+    """Why the text of a completed job is cut short; `no_end_sign`: the upstream did not say whether it is;
+    `doubtful_seam`: it is whole, but nobody can be sure of a place where a rest was joined to it.
+    """
 
-    reason: Literal["max_output_tokens", "content_filter", "context_window", "no_end_sign"]
+    reason: Literal["max_output_tokens", "content_filter", "context_window", "no_end_sign", "doubtful_seam"]
 
 
 class UsageObject(Described):
@@ -60,6 +62,7 @@ class SegmentObject(Described):
     finish_reason: str | None = Field(description="Null: the request was interrupted.")
     usage: UsageObject | None
     cut: str | None = Field(description="What the answer began with and the text does not have.")
+    doubtful: bool = Field(description="Whether nobody can be sure that it joins the text before it as it should.")
 
 
 class AttemptObject(Described):

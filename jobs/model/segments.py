@@ -27,6 +27,8 @@ class Segment:
     usage: Usage | None
     cut: str = ""
     """What the answer began with and the text does not have: its repetition of the end, a greeting, a code fence."""
+    doubtful: bool = False
+    """Whether nobody can be sure that it joins the text before it as it should."""
 
     @property
     def end(self) -> int:

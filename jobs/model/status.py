@@ -42,11 +42,15 @@ FINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, J
 NO_END_SIGN = "no_end_sign"
 """The text is kept, and its upstream, which ends all of them so, did not say that it is whole: it may be, or not."""
 
+DOUBTFUL_SEAM = "doubtful_seam"
+"""The text is whole, and nobody can be sure of one place where a rest was joined to it (`worker/doubt.py`)."""
+
 CUT_SHORT_WORDS = {
     "max_output_tokens": "cut short at the token limit",
     "context_window": "cut short because the context window of the model is full",
     "content_filter": "cut short by the upstream's content filter",
     NO_END_SIGN: "maybe cut short: the upstream did not say that it is whole",
+    DOUBTFUL_SEAM: "joined with a seam in doubt: words may be missing there, stand twice, or be a remark of the model",
 }
 """What `incomplete` says of a completed job, in words."""
 

@@ -51,9 +51,11 @@ class Fault(TypedDict):
 
 
 class IncompleteDetails(TypedDict):
-    """Why the text of a completed job was cut short; `no_end_sign`: the upstream did not say whether it was."""
+    """Why the text of a completed job was cut short; `no_end_sign`: the upstream did not say whether it was;
+    `doubtful_seam`: it is whole, but nobody can be sure of a place where a rest was joined to it.
+    """
 
-    reason: Literal["max_output_tokens", "content_filter", "context_window", "no_end_sign"]
+    reason: Literal["max_output_tokens", "content_filter", "context_window", "no_end_sign", "doubtful_seam"]
 
 
 class Segment(TypedDict):
@@ -68,6 +70,8 @@ class Segment(TypedDict):
     usage: Usage | None
     cut: str | None
     """What the answer began with and the text does not have."""
+    doubtful: bool
+    """Whether nobody can be sure that it joins the text before it as it should."""
 
 
 class Attempt(TypedDict):

@@ -1,8 +1,8 @@
 """How a simulated model goes on with a text: the rest of the article that it would have written in one go.
 
 It knows two ways to be asked: by a last message of its own (`role: "assistant"`), and by a message of the user behind
-that. In the second case it may be as sloppy as real ones: it greets, opens a code fence again, and repeats its last
-words, or exactly those that the message quotes.
+that. In the second case it repeats the words that the message quotes, or is as sloppy as real ones may be: it greets,
+opens a code fence again, and repeats some of its last words.
 """
 
 import random
@@ -57,8 +57,7 @@ def rest_of(request: ChatRequest, orders: Orders, *, sloppy: bool) -> Iterable[s
     place = _place_in(article, asked.text)
     if place is None or (place == len(article) and not asked.is_for_rest):
         return None
-    before = _sloppy_beginning(asked.text, request.messages[-1].text) if sloppy and asked.in_new_message else ""
-    return [*split(before), *split(article[place:])]
+    return [*split(_beginning(asked, request.messages[-1].text, sloppy=sloppy)), *split(article[place:])]
 
 
 def _place_in(article: str, text: str) -> int | None:
@@ -87,13 +86,17 @@ def _continued(request: ChatRequest) -> Continued | None:
     return None
 
 
-def _sloppy_beginning(text: str, message: str) -> str:
-    """What a sloppy model puts before the rest of this text; the same each time."""
+def _beginning(asked: Continued, message: str, *, sloppy: bool) -> str:
+    """What the model puts before the rest: what it is asked to repeat. A sloppy one does the same thing each time."""
+    quoted, text = _QUOTE.search(message), asked.text
+    if not asked.in_new_message:
+        return ""
+    if not sloppy:
+        return quoted[1] if quoted is not None else ""
     chance = random.Random(text)  # not a secret, it must repeat
     is_chinese = _CHINESE.search(text[-200:]) is not None
     greeting = "" if chance.random() < 0.6 else _CHINESE_GREETING if is_chinese else chance.choice(_GREETINGS)
     fence = "```\n" if len(_FENCE.findall(text)) % 2 else ""
-    quoted = _QUOTE.search(message)
     if quoted is not None and chance.random() < _OBEYS:
         return greeting + fence + quoted[1]
     words = list(_WORD.finditer(text[-4000:]))

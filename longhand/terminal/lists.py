@@ -114,5 +114,5 @@ def status_of(job: Job) -> Text:
     status, incomplete = status_text(job["status"]), job.get("incomplete")
     if not incomplete:
         return status
-    is_sure = incomplete["reason"] != "no_end_sign"
-    return status.append(t("status.cut_short" if is_sure else "status.maybe_cut"), style="yellow")
+    word = {"no_end_sign": "maybe_cut", "doubtful_seam": "doubtful"}.get(incomplete["reason"], "cut_short")
+    return status.append(t(f"status.{word}"), style="yellow")

@@ -9,7 +9,7 @@ from jobs.lifecycle.rescue import cancel_job
 from jobs.live.channel import tail_key
 from jobs.model.records import Usage
 from jobs.model.segments import load_segments, sum_usage
-from jobs.model.status import AttemptOutcome, JobStatus
+from jobs.model.status import DOUBTFUL_SEAM, AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from jobs.tables import USAGE
 from longhand.simulator import Pace, serve_in_thread
@@ -229,7 +229,8 @@ def test_the_simulator_goes_on_with_what_it_would_have_written(
             for message in ear.wait_for_event("done"):
                 watcher.hear(message)
     job, stored = job_and_text(sqlite_database, job_id)
-    assert (job.status, job.incomplete) == (JobStatus.COMPLETED, None)
+    assert job.status == JobStatus.COMPLETED
+    assert job.incomplete is None or (sloppy and job.incomplete == DOUBTFUL_SEAM)
     assert watcher.shown == stored == whole
     assert len(load_segments(history(sqlite_database, job_id)[0].segments)) >= 5
 
