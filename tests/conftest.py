@@ -27,7 +27,7 @@ with loading():  # pytest has not begun to collect, and to look for garbage mean
     from tests.postgres import PostgresServer, running_postgres
     from tests.servers import free_port, running_valkey, serve_api, start_valkey
     from tests.sparing import folder_in_memory, sharing_statements, stopping_at_once, trusting_nobody, unhurried_rounds
-    from tests.suite.marks import mark_chaos, mark_long, mark_processes, mark_races
+    from tests.suite.marks import begin_with_waiting, mark_chaos, mark_long, mark_processes, mark_races
 
 __all__ = ["free_port", "serve_api", "start_valkey"]  # what many tests import from here
 
@@ -55,6 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mark_races(items)
     mark_processes(items)
     mark_long(items)
+    begin_with_waiting(items)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -31,6 +31,18 @@ LONG = (
 )
 """What computes for seconds: hours of a provider's life, thousands of random cases, many threads."""
 
+WAITING = (
+    "tests/openai_sdk/test_files_and_batches.py",
+    "tests/openai_sdk/test_responses_and_completions.py",
+    "tests/stack/test_canary_text.py",
+)
+"""What waits for a minute or two and computes little: for what is kept so long, and for packages that are fetched."""
+
+
+def begin_with_waiting(items: list[pytest.Item]) -> None:
+    """Run first what waits, while the others compute: last, it has the machine to itself."""
+    items.sort(key=lambda item: not item.nodeid.startswith(WAITING))
+
 
 def mark_races(items: Iterable[pytest.Item]) -> None:
     """Mark the chaos suite and whatever needs a browser. Raises `pytest.UsageError` where the mark must not be."""

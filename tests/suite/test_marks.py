@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.suite.marks import LONG
+from tests.suite.marks import LONG, WAITING
 
 ROOT = Path(__file__).parents[2]
 RUNS = ("chaos", "test")
@@ -91,8 +91,8 @@ def test_the_quick_tests_start_no_process(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", LONG)
-def test_what_is_left_out_as_long_exists(name: str) -> None:
+@pytest.mark.parametrize("name", [*LONG, *WAITING])
+def test_what_is_left_out_as_long_or_begins_exists(name: str) -> None:
     path, _, test = name.partition("::")
     assert f"def {test or 'test_'}" in (ROOT / path).read_text()
 
