@@ -103,8 +103,7 @@ def test_any_cutting_of_the_bytes_gives_the_events_of_the_standard(stream: bytes
 @given(stream=STREAMS)
 @example(stream=b' data: {"a": 1}\n')
 @example(stream=b'\x00data: {"a": 1}\n:data: {"a": 1}\n\n')
-@example(stream=b'[DONE]data: {"a": 1}\n')
-@example(stream=b'data:  {"a": 1}\n')
+@example(stream=b'[DONE]data: {"a": 1}\ndata:  {"a": 1}\n')
 def test_single_bytes_give_the_same_events(stream: bytes) -> None:
     assert parse([stream[i : i + 1] for i in range(len(stream))]) == read_plainly(stream)
 
