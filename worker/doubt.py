@@ -17,7 +17,8 @@ _LIKE, _LIKE_UNSPACED = 16, 8
 """So many letters that stand near both sides of a seam are like a repetition."""
 _NEAR = 160
 """Letters of an answer in which a repetition is looked for that was not cut."""
-_WRAPPED = re.compile(r"\.\.\.|…|(?:```|~~~)(?:markdown|md|text)\b")
+_DOTS = ("...", "…")
+_WRAPPER = re.compile(r"(?:```|~~~)(?:markdown|md|text)?[ \t]*\n")
 _FENCE = ("```", "~~~")
 _OPENERS = frozenset("([{“„«‘-–—/")
 _CLOSERS = frozenset(",.;:!?)]}%”’»…")
@@ -71,12 +72,20 @@ def _may_be_no_text(earlier: Earlier, head: str) -> bool:
     """Whether the answer may begin with a remark, a wrapper, or with words of the text in other signs."""
     begin = head.lstrip()
     inside = stops_inside_line(earlier.text)
-    if is_remark(begin[:LONGEST], inside=inside) or _WRAPPED.match(begin) or (inside and begin.startswith(_FENCE)):
+    if is_remark(begin[:LONGEST], inside=inside) or begin.startswith(_DOTS):
+        return True
+    if (inside and begin.startswith(_FENCE)) or (not earlier.fences.marks and _WRAPPER.match(begin)):
         return True
     asked, letters = same_kind(earlier.known[-_NEAR // 2 :]), same_kind(letters_of(head)[:_NEAR])
     title = same_kind(letters_of(earlier.text[:HELD].lstrip().partition("\n")[0]))[:_LIKE]
     is_title = len(title) >= _SHORT and letters.startswith(title) and len(earlier.known) > _NEAR
-    return is_title or _share(asked, letters)
+    return is_title or _repeats_end(asked, letters) or _share(asked, letters)
+
+
+def _repeats_end(asked: str, letters: str) -> bool:
+    """Whether an answer begins with the end of the text, from inside a word: such a repetition was not cut."""
+    fewest = _SHORT_UNSPACED if has_unspaced(letters[:1]) else _SHORT
+    return any(asked.endswith(letters[:count]) for count in range(fewest, len(letters) + 1))
 
 
 def _share(first: str, second: str) -> bool:

@@ -51,6 +51,8 @@ behind them repeats the end of the text. Words such as "the rest" or "continue" 
 """
 _END = re.compile(r"\n\s*|(?:[:：…]|\.{3})[ \t*_]*(?:\n\s*)?")
 _FIRST_SENTENCE = re.compile(r".+?[.!。！:：…]+(?=\s|$|[^\x00-\x7f])")
+_SHORT_LINE = 80
+"""Characters of a paragraph that may be a remark although none of its words say so."""
 _BEGUN = re.compile(
     rf"(?:{_POLITE}[!,.]* *)?"
     r"(?:(?:here(?:'s|’s| is| are)|this is) (?:the )?(?:rest|continuation|remainder|remaining|next)"
@@ -114,13 +116,16 @@ def may_greet(words: str) -> bool:
 
 def is_remark(answer: str, *, inside: bool) -> bool:
     """Whether an answer may begin with words about itself, as far as one can tell. `inside`: its text stops in the
-    middle of a sentence, so the rest does not begin with a heading or an announcement.
+    middle of a sentence, so the rest begins neither with an announcement nor with a sentence.
     """
-    line, _, _ = answer.partition("\n")
+    line, _, below = answer.partition("\n")
     sentence = _FIRST_SENTENCE.match(line)
     if may_greet(f"{line}\n") or (sentence is not None and may_greet(sentence[0])):
         return True
-    return inside and not line[:1].islower() and line.rstrip(" \t*_").endswith((":", "："))
+    if inside and not line[:1].islower() and line.rstrip(" \t*_").endswith((":", "：")):
+        return True
+    may_begin = line[:1].isupper() if inside else line[:1].isalpha()
+    return may_begin and len(line) <= _SHORT_LINE and below.startswith("\n")
 
 
 def may_begin_to_greet(answer: str) -> bool:
