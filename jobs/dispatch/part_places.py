@@ -33,6 +33,11 @@ FRESH_SECONDS = 0.25
 LATE_SECONDS = 0.5
 """A part that asks so much later than it could go costs its project nothing of its share."""
 
+MOST_LATE_SECONDS = 60.0
+"""The same where parts of another project wait, too: it was late because of what those, or theirs in another process,
+took before it.
+"""
+
 REMEMBERED_SECONDS = 60.0
 
 MOST_LANES = 200
@@ -94,16 +99,20 @@ class PartPlaces:
         """
         now, name = self._now(), wish.spec.name
         has_prices = turn.prices is not None or turn.prices_of_all is not None
-        if turn.room > 0 or not has_prices or sum(in_flight.values()) >= self._turns.streams(name):
+        if not has_prices:
+            return
+        # Parts may have all streams, so that no job could start, and a moment's room is that for which one saves up.
+        has_rivals = self.waiting.has_rivals(name)
+        if not has_rivals and (turn.room > 0 or sum(in_flight.values()) >= self._turns.streams(name)):
             return
         startable = view.startable(wish.spec, in_flight, now)
         able = {model: {one for one in some if self._due.has_due(one, name)} for model, some in startable.items()}
         of_model, of_all = able.get(wish.model, set()), set[str]().union(*able.values())
         short = {key: one for key, one in self._short.items() if one.is_so(now)}
         continued = self._turns.continued(name)
-        if turn.prices is not None and of_model:
+        if turn.prices is not None and (of_model or has_rivals):
             short[wish.key] = Short(turn.prices, frozenset(of_model | continued), weights, now)
-        if turn.prices_of_all is not None and of_all:
+        if turn.prices_of_all is not None and (of_all or has_rivals):
             short[name, ALL_MODELS] = Short(turn.prices_of_all, frozenset(of_all | continued), weights, now)
         self._short = short
         with self._lock:  # parts book meanwhile
@@ -195,7 +204,7 @@ class PartPlaces:
             at = max((pace.reserve(tokens, now, lead) or now for pace in paces), default=now) if blocked <= 0 else now
             is_stale = blocked > 0 and abs(now - self._seen_at.get(key, now)) >= FRESH_SECONDS
             if blocked <= 0:
-                self._pay(part, max(since, now - LATE_SECONDS))
+                self._pay(part, max(since, now - self._most_late(part)))
         if blocked <= 0:
             return Place(max(0.0, at - now), is_booked=True)
         of_lane, of_upstream = blocked_for  # what an upstream declares counts in each of its lanes, too
@@ -208,6 +217,10 @@ class PartPlaces:
                 self._booked[limit, part.project] = _Booked(since, part.last)
             else:
                 self._booked.pop((limit, part.project), None)
+
+    def _most_late(self, part: WaitingPart) -> float:
+        others = self.waiting.projects_at(part.key[0]) - {part.project}
+        return MOST_LATE_SECONDS if others else LATE_SECONDS
 
     def _is_short(self, limit: Key) -> bool:
         return limit in self._short and self._short[limit].is_so(self._now())

@@ -57,6 +57,15 @@ class PartQueues:
         queue = self._queues[part.key[0]][part.key, part.project]
         return queue[: queue.index(part)]
 
+    def projects_at(self, upstream: str) -> set[str]:
+        """Those with parts that wait there. Also asked from the thread of the rounds."""
+        return {project for _, project in list(self._queues.get(upstream, ()))}
+
+    def has_rivals(self, upstream: str) -> bool:
+        """Whether parts of several projects wait there, and a limit has no place for one. Also asked by the rounds."""
+        queues = list(self._queues.get(upstream, {}).values())
+        return len(self.projects_at(upstream)) > 1 and any(part.kept_by for queue in queues for part in queue[:1])
+
     def rivals_of(self, part: WaitingPart) -> list[WaitingPart]:
         """The first of other lanes or projects that need what this one needs."""
         firsts = [queue[0] for queue in self._queues[part.key[0]].values()]

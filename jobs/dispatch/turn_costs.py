@@ -7,8 +7,11 @@ from typing import NamedTuple, Self
 from jobs.pace.lane import Lane
 from jobs.pace.tokens import BURST_SECONDS, WINDOW_SECONDS
 
-STILL_SHORT_SECONDS = 5.0
-"""For so long parts of texts go on waiting for their share after the lane was short last."""
+STILL_SHORT_SECONDS = 15.0
+"""For so long parts of texts go on waiting for their share after the lane was short last. A project that pays for a
+large part takes nothing meanwhile, and the lane has room: after 5 s nobody owed anything, and then its large parts all
+went at once.
+"""
 
 
 class Ended(NamedTuple):

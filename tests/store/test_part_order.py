@@ -8,7 +8,7 @@ from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.part_queues import LastRequest, WaitingPart
 from jobs.dispatch.turn_costs import STILL_SHORT_SECONDS, Short, TurnCosts
 from jobs.dispatch.upstream_total import ALL_MODELS
-from jobs.pace.reports import Refused
+from jobs.pace.reports import Refused, Unplanned
 from jobs.store.database import Database
 from tests.store.reserving import HINT_SECONDS, lanes_of, upstream
 from tests.store.store_fixtures import Store
@@ -131,3 +131,22 @@ def test_parts_that_wait_while_the_clock_is_set_back_go_as_before(sqlite_databas
     if is_short:
         waiting.be_short()
     assert len(list(waiting.places(left, 10.0))) == len(left)
+
+
+def test_small_parts_make_up_for_the_time_in_which_another_process_had_all_tokens(sqlite_database: Database) -> None:
+    """Before, they lost all of their share of that time but half a second."""
+    waiting = Waiting(sqlite_database, "m1")
+    waiting.be_short()
+    assert list(waiting.places([waiting.join(SMALL)], 0.05))
+    small = [waiting.join(SMALL) for _ in range(60)]
+    large = waiting.join(LARGE, "others")
+    large.last.sent_at = waiting.now()
+    waiting.lanes.note(("default", "m1"), LaneNews([Unplanned(waiting.now(), 10_000)]))
+    assert waiting.lanes.write_news(("default", "m1"))
+    while not (went := list(waiting.places([large, *small], 0.5))):
+        waiting.be_short()
+    for _ in range(6):
+        waiting.be_short()
+        went += waiting.places([part for part in (large, *small) if part not in went], 0.5)
+    assert large not in went
+    assert len(went) >= 20

@@ -175,6 +175,21 @@ def test_parts_leave_nothing_to_jobs_that_cannot_start(sqlite_database: Database
     assert short == 0
 
 
+def test_parts_that_have_all_streams_share_the_tokens(sqlite_database: Database) -> None:
+    """No job could start, so nobody waited: before, the large parts had all tokens but a sixteenth."""
+    takes, spec = {"large": (2.0, 3000), "small": (0.5, 200)}, upstream("default", tokens_per_minute=60_000)
+    worker = Worker(Store(sqlite_database), takes, 0.0, spec, {"large": 1000, "small": 1000}, streams=8)
+    for project in takes:
+        asks = [replace(asking(), max_continuations=1000)] * 4
+        submit_batch(worker.store.database, asks, BatchOptions(project=project))
+    go([worker], 30)
+    before = worker.requests.copy()
+    go([worker], 90)
+    large, small = (takes[project][1] * (worker.requests - before)[project] / 1000 for project in takes)
+    assert large + small >= 0.85 * 90
+    assert small >= 0.35 * 90
+
+
 def test_parts_wait_for_others_no_longer_because_they_were_alone(sqlite_database: Database) -> None:
     """When all of a text so far counted, one that had been alone for minutes stood still for as long."""
     [worker] = begin(sqlite_database, SHORT_OF_REQUESTS)
