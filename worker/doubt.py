@@ -6,6 +6,7 @@ doubled sentence without a mark is published.
 """
 
 import re
+from itertools import takewhile
 
 from worker.greeting import LONGEST, is_remark
 from worker.repetition import HELD, has_unspaced, is_long, letters_of, same_kind, stops_inside_line
@@ -37,14 +38,10 @@ def is_doubtful(earlier: Earlier, held: str, new: str) -> bool:
 
 
 def _count_repeated(earlier: Earlier, cut: str) -> int:
-    """How many letters of what was cut stand at the end of the text."""
-    letters = letters_of(cut).rstrip("\"'“”‘’«»„「」『』*_`")
-    most = min(len(letters), len(earlier.known))
-    return next((count for count in range(most, 0, -1) if _ends_with(letters, earlier.known[-count:])), 0)
-
-
-def _ends_with(letters: str, words: str) -> bool:
-    return letters.endswith(words)
+    """How many letters of what was cut stand at the end of the text, as far as that matters."""
+    letters = letters_of(cut[-2 * HELD :]).rstrip("\"'“”‘’«»„「」『』*_`")
+    pairs = zip(reversed(letters), reversed(earlier.known[-HELD:]), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _is_by_chance(earlier: Earlier, count: int) -> bool:
