@@ -25,6 +25,7 @@ from worker.repetition import (
 _OPENED = re.compile(r"\s*(`{3,}|~{3,})([^\n`]*)\n")
 _OPENING_LINE = re.compile(r"[ \t]*(?:`{3,}|~{3,})[^\n`]*")
 _FENCE_LINE = re.compile(r"\s*(?:`{3,}|~{3,})\w*[ \t]*\n")
+_FIRST_PARAGRAPH = re.compile(rf"[^\n]{{1,{LONGEST}}}\n[ \t]*\n\s*")
 _NEW_FENCE = re.compile(r"(?:`{3,}|~{3,})\w*[ \t]*\n$")
 _SIGNS = re.compile(r"(?:[\s\"'“”‘’«»„「」『』…]|\.{2,}|\*{2,}|-{3,})+")
 """What an answer may put before what it repeats: quotation marks, an ellipsis, a rule."""
@@ -106,15 +107,22 @@ def _find_words(earlier: Earlier, head: str, places: list[int], letters: str, as
             return places[first + len(asked) + 1] + 1
     # A refrain may stand behind new words: only what stands once in the text shows where the answer goes on.
     first = letters.find(asked) if earlier.is_asked_once and is_long(asked) else -1
-    if first < 0 or not _is_no_text(earlier, head[: places[first]]):
+    if first < 0 or not is_no_text(earlier, head[: places[first]]):
         return None
     end = places[first + len(asked) - 1] + 1
     return end + _count_closers(earlier.text, head[: places[first]], head[end:])
 
 
 def beginnings(earlier: Earlier, head: str) -> tuple[int, ...]:
-    """Where an answer may begin behind what it greets with, or behind signs or a fence that it is wrapped in."""
-    return tuple(dict.fromkeys((*_greeted(earlier, head), *_wrapped(head))))
+    """Where an answer may begin behind what it greets with, behind signs or a fence that it is wrapped in, or behind a
+    first paragraph that is short.
+    """
+    return tuple(dict.fromkeys((*_greeted(earlier, head), *_wrapped(head), *_behind_paragraph(head))))
+
+
+def _behind_paragraph(head: str) -> list[int]:
+    found = _FIRST_PARAGRAPH.match(head)
+    return [found.end()] if found is not None else []
 
 
 def _greeted(earlier: Earlier, head: str) -> tuple[int, ...]:
@@ -167,7 +175,7 @@ def _find_behind_greeting(earlier: Earlier, head: str) -> int:
     return 0
 
 
-def _is_no_text(earlier: Earlier, lead: str) -> bool:
+def is_no_text(earlier: Earlier, lead: str) -> bool:
     """Whether this before the words that were asked for is none: signs, a greeting, a fence, a heading again."""
     if len(lead) > LONGEST:
         return False

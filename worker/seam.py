@@ -15,6 +15,7 @@ from worker.rest import (
     find_asked,
     find_new,
     has_only_begun,
+    is_no_text,
     without_double_space,
 )
 
@@ -117,7 +118,8 @@ class Seam:
     def _open(self, held: str, new: str) -> None:
         self._is_open = True
         self._run = None
-        self.is_doubtful = is_doubtful(self._earlier, held, new)
+        lead = held[: self._run_from]  # before a repetition that was cut, and cut with it
+        self.is_doubtful = is_doubtful(self._earlier, held, new) or (bool(lead) and not is_no_text(self._earlier, lead))
         self._held, self._earlier = bytearray(), Earlier.of("")  # they may have megabytes
         self.skipped = len(held) - len(new)
         has_space_before = not held.endswith(new)

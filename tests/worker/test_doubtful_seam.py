@@ -120,3 +120,13 @@ def test_a_doubt_outlives_the_attempt_and_a_version_before_stored_none() -> None
     assert [segment.doubtful for segment in clip(load_segments(stored), 25)] == [False, True]
     before = [{name: value for name, value in each.items() if name != "doubtful"} for each in json.loads(stored)]
     assert [segment.doubtful for segment in load_segments(json.dumps(before))] == [False, False]
+
+
+@pytest.mark.parametrize("end", ["", "It was dear at first, and then it was for all of them. " * 12])
+def test_the_whole_text_behind_an_unknown_remark_is_not_stored_twice(end: str) -> None:
+    text = "".join(
+        f"In year {year} the ship {year * 7} brought {year % 13} chests of tea. " for year in range(1650, 1680)
+    )
+    new, seam = join(text, [f"Alright, from the top then.\n\n{text}{end}"])
+    assert new == (end if seam.is_doubtful else "")
+    assert seam.is_doubtful or seam.began_again
