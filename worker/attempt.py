@@ -106,7 +106,7 @@ class AttemptRunner:
             trace = self._tracing.begin(running)
             running.traceparent = trace.traceparent
             running.text, running.reasoning = self._find_text(running, claimed, spec)
-            self._parts.resume(running, claimed)
+            self._parts.resume(running, claimed, spec)
             outcome = self._loop.run(self._stream(running, self._request_of(running, spec), spec))
             if running.sent is None:
                 self._reporter.give_back(claimed)

@@ -85,8 +85,10 @@ class Parts:
                 return before
         return _as_the_text_ended(running, outcome) if isinstance(outcome, Ending) else outcome
 
-    def resume(self, running: ActiveAttempt, claimed: Claimed) -> None:
-        """Take over what earlier attempts wrote of the text that this one continues."""
+    def resume(self, running: ActiveAttempt, claimed: Claimed, spec: UpstreamSpec | None) -> None:
+        """Take over what earlier attempts wrote of the text that this one continues. What an attempt wrote behind a
+        seam before its worker died is in doubt: only that worker knew what the answer began with.
+        """
         if not claimed.segments:
             return
         if not running.text:  # it was lost with them, and the row of this attempt has them from the claim
@@ -96,8 +98,8 @@ class Parts:
         kept = clip(claimed.segments, length)
         end = kept[-1].end if kept else 0
         if end < length:  # written since its last whole part, by an attempt that was interrupted
-            upstream = claimed.segments[-1].upstream
-            kept += (Segment(running.attempt - 1, end, length - end, upstream, None, None),)
+            own = running.attempt - 1, end, length - end, claimed.segments[-1].upstream
+            kept += (Segment(*own, None, None, doubtful=end > 0 and spec is not None and spec.prefix == "none"),)
         running.segments = kept
 
     def request_for_rest(self, running: ActiveAttempt, spec: UpstreamSpec) -> Mapping[str, Any]:
