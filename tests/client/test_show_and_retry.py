@@ -45,6 +45,12 @@ def test_a_text_that_was_cut_short_says_so_in_lists_and_alone() -> None:
     assert "1 cut short" in drawn(state, 80, 20)[-1]
 
 
+def test_a_text_whose_seam_is_in_doubt_says_so_in_lists_and_alone() -> None:
+    doubtful = job(0, "bees", **{**CUT, "finish_reason": "stop", "incomplete": {"reason": "doubtful_seam"}})
+    assert "completed, to be checked" in shown_by(jobs_table([doubtful], wide=False))
+    assert re.search(r"incomplete +joined with a seam in doubt", shown_by(job_summary(doubtful)))
+
+
 @pytest.mark.parametrize(("width", "counts"), [(80, False), (160, True)])
 def test_a_list_says_why_jobs_failed(width: int, counts: bool) -> None:
     why = {"code": "upstream_rejected", "message": "the model\nis not known"}
