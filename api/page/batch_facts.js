@@ -11,7 +11,7 @@ export function factRows(batch, { written, isGrowing, speed, submitted }) {
   const waiting = total - completed - failed - writing;
   return [
     [t("status.completed"), t("facts.of", { count: completed, total })],
-    incomplete ? [t("status.cut_short"), number(incomplete)] : null,
+    incomplete ? [t("status.incomplete"), number(incomplete)] : null,
     failed > cancelled ? [t(failedKey(batch.request_counts)), number(failed - cancelled)] : null,
     cancelled ? [t("status.cancelled"), number(cancelled)] : null,
     writing ? [t("facts.writing"), number(writing)] : null,

@@ -11,6 +11,9 @@ const ENDED_BADLY = ["failed", "expired"];
 const URGENCY = ["failed", "expired", "cut_short", "in_progress", "queued", "cancelled", "completed"];
 const SORTS = ["place", "status", "name", "longest", "shortest"];
 
+// Those that are not the word for one status.
+const WORDS = { all: () => t("home.all"), cut_short: () => t("status.incomplete"), failed: (jobs) => failedWord(jobs) };
+
 const is = (job, filter) =>
   filter === "all" || (filter === "failed" ? ENDED_BADLY.includes(job.status) : shownStatus(job) === filter);
 
@@ -62,7 +65,7 @@ export class CardFilters {
         button = el("button", { type: "button", onclick: () => this.#choose(name) });
         this.#buttons.append(button);
       }
-      const word = name === "all" ? t("home.all") : name === "failed" ? failedWord(found) : statusWord(name);
+      const word = WORDS[name]?.(found) ?? statusWord(name);
       button.textContent = t("filter.count", { word, count });
       button.setAttribute("aria-pressed", String(name === this.chosen));
       button.hidden = count === 0 && name !== this.chosen && name !== "all";

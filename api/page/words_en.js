@@ -71,6 +71,7 @@ export const WORDS = {
   "status.finalizing": "Finishing",
   "status.completed": "Completed",
   "status.cut_short": "Cut short",
+  "status.incomplete": "Incomplete",
   "status.maybe_cut": "Maybe cut short",
   "status.doubtful": "To be checked",
   "status.failed": "Failed",
@@ -82,7 +83,7 @@ export const WORDS = {
   // How a batch went, in one glance.
   "outcome.failed": { one: "{count} failed", other: "{count} failed" },
   "outcome.with_failures": { one: "Completed with {count} failure", other: "Completed with {count} failures" },
-  "outcome.cut": { one: "{count} cut short", other: "{count} cut short" },
+  "outcome.cut": { one: "{count} incomplete", other: "{count} incomplete" },
   "outcome.cancelled": { one: "{count} cancelled", other: "{count} cancelled" },
   "outcome.rest_on_hold": "the rest on hold",
   "outcome.joined": "{first}, {second}",
@@ -146,8 +147,8 @@ export const WORDS = {
   "batch.pause.done": "The batch is paused. What is being written goes on.",
   "batch.retry": { one: "Retry {count} failure", other: "Retry {count} failures" },
   "batch.retry.done": "The failures run again.",
-  "batch.retry_cut": { one: "Retry {count} article cut short", other: "Retry {count} articles cut short" },
-  "batch.retry_cut.done": "The articles that were cut short are written again.",
+  "batch.retry_cut": { one: "Retry {count} incomplete article", other: "Retry {count} incomplete articles" },
+  "batch.retry_cut.done": "The incomplete articles are written again.",
   "batch.retry_cancelled": { one: "Write the {count} cancelled again", other: "Write the {count} cancelled again" },
   "batch.retry_cancelled.done": "The articles that were cancelled are written again.",
   "batch.cancel.question": {

@@ -42,7 +42,7 @@ def test_a_text_that_was_cut_short_says_so_in_lists_and_alone() -> None:
     assert re.search(r"text of +attempt 1, which wrote the most", shown_by(job_summary(kept)))
     state = BatchState(batch(3, completed=2))
     state.batch["request_counts"]["incomplete"] = 1
-    assert "1 cut short" in drawn(state, 80, 20)[-1]
+    assert "1 incomplete" in drawn(state, 80, 20)[-1]
 
 
 def test_a_text_whose_seam_is_in_doubt_says_so_in_lists_and_alone() -> None:

@@ -18,13 +18,13 @@ def test_a_text_that_was_cut_short_says_so_everywhere(visit: Visit, client: Clie
     finish(client, batch_id)
     page = visit.page
     visit.go("#/")
-    expect(page.locator("main")).to_contain_text("2 cut short")
+    expect(page.locator("main")).to_contain_text("2 incomplete")
 
     visit.go(f"#/batches/{batch_id}")
     cards = page.locator(".card")
     expect(cards.locator(".badge")).to_have_text(["Completed", "Cut short", "Cut short"])
-    expect(page.get_by_role("button", name="Cut short 2")).to_be_visible()
-    page.get_by_role("button", name="Cut short 2").click()
+    expect(page.get_by_role("button", name="Incomplete 2")).to_be_visible()
+    page.get_by_role("button", name="Incomplete 2").click()
     expect(cards).to_have_count(2)
 
     page.get_by_role("link", name="cut", exact=True).click()
@@ -35,11 +35,11 @@ def test_a_text_that_was_cut_short_says_so_everywhere(visit: Visit, client: Clie
     expect(page.get_by_role("button", name="Retry", exact=True)).to_be_visible()
 
     page.go_back()
-    page.get_by_role("button", name="Retry 2 articles cut short").click()
+    page.get_by_role("button", name="Retry 2 incomplete articles").click()
     # The first is whole this time; the other's upstream filters it again.
-    expect(page.locator(".head .badge")).to_have_text("1 cut short")
+    expect(page.locator(".head .badge")).to_have_text("1 incomplete")
     expect(cards.locator(".badge")).to_have_text(["Completed", "Completed", "Cut short"])
-    expect(page.get_by_role("button", name="Retry 1 article cut short")).to_be_visible()
+    expect(page.get_by_role("button", name="Retry 1 incomplete article")).to_be_visible()
 
 
 def test_a_card_says_why_its_article_began_anew(visit: Visit, client: Client) -> None:

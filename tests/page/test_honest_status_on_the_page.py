@@ -104,11 +104,11 @@ def test_two_failures_and_one_text_cut_short_are_said_beside_completed(visit: Vi
     expect(visit.page.locator(".card")).to_have_count(4)  # two are no wall
     assert visit.page.evaluate(FAINT) == []
     visit.go(f"#/batches/{cut}")
-    expect(badge).to_have_text("1 cut short")
+    expect(badge).to_have_text("1 incomplete")
     expect(badge).to_have_attribute("data-status", "cut_short")
     visit.go("#/")
     rows = visit.page.locator(".batch-row .badge")
-    expect(rows.nth(0)).to_have_text("1 cut short")
+    expect(rows.nth(0)).to_have_text("1 incomplete")
     expect(rows.nth(1)).to_have_text("Completed with 2 failures")
 
 
