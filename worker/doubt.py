@@ -27,11 +27,13 @@ _BEGIN_BLOCKS = frozenset("#|>")
 
 
 def is_doubtful(earlier: Earlier, held: str, new: str) -> bool:
-    """`held`: the answer, as far as it came before that was decided; `new`: what of it is joined to the text."""
+    """`held`: the answer, as far as it came before that was decided; `new`: what of it is joined to the text, which may
+    have got a space before it.
+    """
     head = held[:HELD]
     if not new.strip() or find_asked(earlier, head) is not None:
         return False
-    repeated = _count_repeated(earlier, held[: len(held) - len(new)])
+    repeated = _count_repeated(earlier, held[: max(0, len(held) - len(new))])
     if repeated:
         return _is_by_chance(earlier, repeated)
     return _may_lack_space(earlier.text, new) or _may_be_no_text(earlier, new[:HELD])
