@@ -37,7 +37,7 @@ QUOTED = "She said: “Tea isn’t dear — it’s slow,” and the whole room, 
         (f"{STOPPED} east.\n\n", "Then it was a drink for all.", "Then it was a drink for all."),
         (f"{STOPPED} ", "east, in chests.", "east, in chests."),
         (f"{STOPPED} east", ", in chests.", ", in chests."),
-        (f"{STOPPED} east.", "Then it was dear in the east.\n", " Then it was dear in the east.\n"),
+        (f"{STOPPED} east.", "Then it was dear in the west.\n", " Then it was dear in the west.\n"),
         (f"{STOPPED} east", " and north.", " and north."),
     ],
 )
