@@ -21,6 +21,7 @@ _NEAR = 160
 _DOTS = ("...", "…")
 _WRAPPER = re.compile(r"(?:```|~~~)(?:markdown|md|text)?[ \t]*\n")
 _FENCE = ("```", "~~~")
+_STOPS = frozenset(".!?,;:。！？，；：")
 _OPENERS = frozenset("([{“„«‘-–—/")
 _CLOSERS = frozenset(",.;:!?)]}%”’»…")
 _BEGIN_BLOCKS = frozenset("#|>")
@@ -71,7 +72,7 @@ def _may_be_no_text(earlier: Earlier, head: str) -> bool:
     """Whether the answer may begin with a remark, a wrapper, or with words of the text in other signs."""
     begin = head.lstrip()
     inside = stops_inside_line(earlier.text)
-    if is_remark(begin[:LONGEST], inside=inside) or begin.startswith(_DOTS):
+    if is_remark(begin[:LONGEST], inside=inside) or begin.startswith(_DOTS) or _doubles_stop(earlier.text, begin):
         return True
     if (inside and begin.startswith(_FENCE)) or (not earlier.fences.marks and _WRAPPER.match(begin)):
         return True
@@ -79,6 +80,12 @@ def _may_be_no_text(earlier: Earlier, head: str) -> bool:
     title = same_kind(letters_of(earlier.text[:HELD].lstrip().partition("\n")[0]))[:_LIKE]
     is_title = len(title) >= _SHORT and letters.startswith(title) and len(earlier.known) > _NEAR
     return is_title or _repeats_end(asked, letters) or _share(asked, letters)
+
+
+def _doubles_stop(text: str, begin: str) -> bool:
+    """Whether the mark that ends the text stands at the beginning of the answer again."""
+    last = text.rstrip()[-1:]
+    return last in _STOPS and begin.startswith(last)
 
 
 def _repeats_end(asked: str, letters: str) -> bool:

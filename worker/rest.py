@@ -76,7 +76,8 @@ def find_new(earlier: Earlier, answer: str, followed: int = 0) -> str | None:
     repeated = letters_of(head[begin:end])
     if not is_long(repeated):
         behind = _find_behind_greeting(earlier, head)
-        is_chance = not behind and len(repeated) < _FEWEST
+        # "Chapter 1" at the end of a text is how its first line may begin, too.
+        is_chance = not behind and (len(repeated) < _FEWEST or line > 0)
         places = beginnings(earlier, head) if is_chance else ()
         if any(has_begun_again(text, answer, at, followed, begins_line=line > 0) for at in places):
             return None
@@ -109,8 +110,10 @@ def _find_words(earlier: Earlier, head: str, places: list[int], letters: str, as
     first = letters.find(asked) if earlier.is_asked_once and is_long(asked) else -1
     if first < 0 or not is_no_text(earlier, head[: places[first]]):
         return None
-    end = places[first + len(asked) - 1] + 1
-    return end + _count_closers(earlier.text, head[: places[first]], head[end:])
+    end, lead = places[first + len(asked) - 1] + 1, head[: places[first]]
+    # What the text has before these words, too, is no mark around them: a closing one is the text's own.
+    is_own = earlier.known[: -len(asked)].endswith(letters_of(lead))
+    return end if is_own else end + _count_closers(earlier.text, lead, head[end:])
 
 
 def beginnings(earlier: Earlier, head: str) -> tuple[int, ...]:

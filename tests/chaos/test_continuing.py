@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import func, select
 
 from jobs.model.segments import load_segments
-from jobs.model.status import JobStatus
-from jobs.tables import attempts
+from jobs.model.status import DOUBTFUL_SEAM, JobStatus
+from jobs.tables import attempts, jobs
 from longhand.simulator import Pace, ServedSimulator, serve_in_thread
 from longhand.simulator.provider import Provider
 from tests.chaos.invariants import article, check, text_of
@@ -31,8 +31,8 @@ def capped(*, sloppy: bool) -> Iterator[ServedSimulator]:
 
 @pytest.mark.parametrize("form", ["assistant", "none"])
 def test_50_articles_past_the_token_limit_are_whole_over_two_kills(stack: Stack, form: str) -> None:
-    """In the prefix form each stored text is the uncapped one. In a new message, which a sloppy model answers, at least
-    49 are, and none has a doubled or missing sentence.
+    """In the prefix form each stored text is the uncapped one. In a new message, which a sloppy model answers, all but a
+    few are: one of 500 such seams is not, and says that it is in doubt.
     """
     settings = {**QUICK, "LONGHAND_STREAMS": "25", "LONGHAND_UPSTREAM_PREFIX": form}
     with capped(sloppy=form == "none") as upstream:
@@ -54,11 +54,14 @@ def test_50_articles_past_the_token_limit_are_whole_over_two_kills(stack: Stack,
         second.kill()
         stack.start_worker(**settings)
         stack.wait_final(240)
-        unequal = 1 if form == "none" else 0
+        unequal = 4 if form == "none" else 0
         tally = check(stack, upstream, watchers=watchers, most_calls=MOST_CALLS + 100, most_unequal=unequal)
-        texts = [(stack.text(job_id), text_of(request)) for job_id, request in zip(ids, requests, strict=True)]
-        wrong = [differing_sentences(*both) for both in texts if not has_all_sentences(*both)]
+        texts = {job_id: (stack.text(job_id), text_of(request)) for job_id, request in zip(ids, requests, strict=True)}
+        in_doubt = jobs_in_doubt(stack)
+    wrong = [differing_sentences(*both) for both in texts.values() if not has_all_sentences(*both)]
     assert wrong == []
+    assert {job_id for job_id, (stored, written) in texts.items() if stored != written} <= in_doubt
+    assert form == "none" or not in_doubt
     assert tally.statuses == {JobStatus.COMPLETED: ARTICLES}
     assert (tally.resets, tally.failed) == (0, 0)
     assert tally.lost >= 10  # the kills hit streams; how many is a matter of pace
@@ -71,6 +74,11 @@ def count_of_parts(stack: Stack) -> int:
         stored = connection.scalars(select(attempts.c.segments).where(attempts.c.segments.is_not(None)))
         assert all(load_segments(one) for one in stored)
         return connection.scalar(select(func.count()).where(attempts.c.segments.is_not(None))) or 0
+
+
+def jobs_in_doubt(stack: Stack) -> set[str]:
+    with stack.database.read() as connection:
+        return set(connection.scalars(select(jobs.c.id).where(jobs.c.incomplete == DOUBTFUL_SEAM)))
 
 
 def has_all_sentences(stored: str, written: str) -> bool:

@@ -59,6 +59,7 @@ def test_a_seam_that_shows_where_it_goes_on_is_sure(before: str, answer: str, ne
         (f"{STOPPED} ", "Of course, I will go on with the article.\n\neast."),
         (f"{STOPPED} ", "Here are its last sentences, as you asked:\n\neast."),
         (f"{STOPPED} east. ", "...and in chests."),
+        (f"{STOPPED} east. ", ". Then it was dear."),
         (f"{STOPPED} east.\n\n", "```markdown\nIt was a drink for all."),
         (f"{STOPPED} ", "and the fine porcelain cups came with it from the east."),
         (f"# Tea in Europe\n\n{STOPPED} " * 2, "# Tea in Europe\n\nIt came late."),
@@ -71,6 +72,21 @@ def test_a_seam_of_which_nobody_can_be_sure_is_in_doubt(before: str, answer: str
     for pieces in ([answer], list(answer)):
         _, seam = join(before, pieces)
         assert seam.is_doubtful or seam.began_again
+
+
+@pytest.mark.parametrize("mark", ["“", '"'])
+def test_a_closing_mark_of_the_text_is_none_around_a_repetition(mark: str) -> None:
+    before = f"{STOPPED} east in spring. “We thought the lamps would take a week,"
+    got, _ = join(before, [f"{mark}We thought the lamps would take a week,” she said."])
+    assert got == "” she said."
+
+
+def test_a_mark_that_stands_before_the_words_that_were_asked_for_in_the_text_is_its_own() -> None:
+    asked = "".join(chr(0x4E00 + 37 * place) for place in range(80))
+    before = f"{CHINESE}气。他说：「{asked}"
+    assert last_words(before) == asked
+    got, seam = join(before, [f"「{asked}」我们都笑了。"])
+    assert (got, seam.is_doubtful) == ("」我们都笑了。", False)
 
 
 @given(st.data())
