@@ -31,8 +31,8 @@ def capped(*, sloppy: bool) -> Iterator[ServedSimulator]:
 
 @pytest.mark.parametrize("form", ["assistant", "none"])
 def test_50_articles_past_the_token_limit_are_whole_over_two_kills(stack: Stack, form: str) -> None:
-    """In the prefix form each stored text is the uncapped one. In a new message, which a sloppy model answers, all but a
-    few are: one of 500 such seams is not, and says that it is in doubt.
+    """In the prefix form each stored text is the uncapped one. In a new message, which a sloppy model answers, nearly
+    all are: one of 500 such seams is not, and says that it is in doubt.
     """
     settings = {**QUICK, "LONGHAND_STREAMS": "25", "LONGHAND_UPSTREAM_PREFIX": form}
     with capped(sloppy=form == "none") as upstream:
